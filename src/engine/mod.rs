@@ -1,0 +1,1 @@
+//! Facts to a decision, in bounded memory and without I/O.

@@ -1,0 +1,1 @@
+//! What the kernel knows of glacic: the ruleset as text, its sets, and how both get there.

@@ -1,0 +1,1 @@
+//! A bounded table of flows: the least recently used goes first.

@@ -1,0 +1,1 @@
+//! Where packets come from: the kernel's queue, the kernel's log, or a capture file.

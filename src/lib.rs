@@ -1,0 +1,36 @@
+//! glacic: a learning firewall for OpenWrt routers.
+//!
+//! # The map of the house
+//!
+//! A packet of an undecided flow travels downwards through these rooms:
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`intercept`] | hands over packets and their metadata: nfqueue, nflog, pcap files |
+//! | [`wire`] | bytes to facts: pure, total, never panics |
+//! | [`engine`] | facts to a decision: its own bounded memory, no I/O |
+//! | [`store`] | what outlives a restart: one thread owns SQLite |
+//! | [`firewall`] | what the kernel knows: rulesets, sets, publication to fw4 |
+//!
+//! [`flow`] holds the words all of them speak (MAC, protocol, key, state), [`config`] the owner's
+//! settings, [`control`] the shapes of the control protocol, [`netlink`] the one way of talking to the kernel.
+//! [`daemon`] joins them in one event
+//! loop, [`cli`] is the door.
+//!
+//! Knowledge runs downwards only: `wire` and `flow` know nobody; `config` and `engine` know `flow`
+//! and `wire`; `store`, `firewall` and `intercept` know these; `daemon` knows all of them, and
+//! nobody knows `cli` or `daemon`.
+
+pub mod cli;
+pub mod config;
+pub mod control;
+#[cfg(target_os = "linux")]
+pub mod daemon;
+pub mod engine;
+pub mod firewall;
+pub mod flow;
+pub mod intercept;
+#[cfg(target_os = "linux")]
+pub mod netlink;
+pub mod store;
+pub mod wire;

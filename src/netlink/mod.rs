@@ -1,0 +1,1 @@
+//! The one place that speaks netlink with the kernel.

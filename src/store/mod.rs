@@ -1,0 +1,1 @@
+//! What outlives a restart: one thread owns the SQLite file, everybody else sends it requests.
