@@ -1,1 +1,30 @@
 //! Bytes to facts: pure, total functions over any input. They never panic, allocate or know anybody.
+
+use std::net::IpAddr;
+
+use crate::flow::Protocol;
+
+/// What one packet says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    /// The transport protocol, after any IPv6 extension headers.
+    pub protocol: Protocol,
+    /// The source port; 0 where the protocol has none.
+    pub source_port: u16,
+    /// The destination port; for ICMP and ICMPv6 the type; 0 where the protocol has neither.
+    pub port: u16,
+    pub stage: Stage,
+}
+
+/// Where in its connection a packet stands, as far as the packet alone shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It can begin a connection: a TCP SYN without ACK, any packet of a protocol without connections.
+    Opening,
+    /// A TCP packet that is no opening SYN: of a connection that began unseen.
+    MidStream,
+    /// A fragment other than the first: its ports are elsewhere.
+    LaterFragment,
+}
