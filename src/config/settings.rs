@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use crate::flow::Rate;
 use crate::flow::{DeviceMode, Mac, Port, Protocol};
 
 /// Whether packets are watched or held (`inline_mode`).
@@ -48,13 +49,6 @@ pub enum Scope {
     Service,
     /// The host it was learned with.
     Destination,
-}
-
-/// So many in a span (`rate_limit`), for example `10/minute`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    pub count: u32,
-    pub per: Duration,
 }
 
 /// One `config device` section.

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::engine::events::{Event, What};
+use crate::flow::DeviceMode;
 use crate::flow::query::{Query, Selection};
 use crate::flow::view::{DeviceView, FlowView};
-use crate::flow::{DeviceMode, Mac, Wall};
 
 /// The longest request line the daemon reads, in bytes.
 pub const MAX_REQUEST: usize = 64 * 1024;
@@ -280,50 +281,4 @@ pub struct Stats {
     /// Elements in each kernel set, as far as glacic put them there.
     pub sets: std::collections::BTreeMap<String, u64>,
     pub firewall_errors: u64,
-}
-
-/// Something the owner may want to know. On the line `{"time":…,"event":"flow_new",…}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Event {
-    pub time: Wall,
-    #[serde(flatten)]
-    pub what: What,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum What {
-    /// A flow was seen for the first time.
-    FlowNew {
-        flow: FlowView,
-    },
-    /// A flow's state changed.
-    FlowChanged {
-        flow: FlowView,
-    },
-    FlowForgotten {
-        flow: FlowView,
-    },
-    /// A device was seen for the first time.
-    DeviceNew {
-        mac: Mac,
-        zone: Option<String>,
-    },
-    DeviceChanged {
-        mac: Mac,
-        mode: DeviceMode,
-    },
-    /// Something that wants attention: folded, at most one an hour of a kind and device.
-    Alert {
-        kind: String,
-        mac: Option<Mac>,
-        message: String,
-    },
-    LearningChanged {
-        learning: bool,
-    },
-    ConfigReloaded,
-    ConfigRefused {
-        message: String,
-    },
 }

@@ -15,7 +15,7 @@ pub use key::{Destination, Key, NameId, Port};
 pub use mac::Mac;
 pub use protocol::Protocol;
 pub use state::{DeviceMode, FlowId, Origin, Record, State, Verdict};
-pub use time::{Monotonic, Now, Wall};
+pub use time::{Monotonic, Now, Rate, Wall};
 
 /// Text that does not name what it should: says what was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,3 +51,10 @@ pub struct Now {
     pub mono: Monotonic,
     pub wall: Wall,
 }
+
+/// So many in a span, for example ten a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub count: u32,
+    pub per: Duration,
+}

@@ -1,0 +1,220 @@
+//! How flows enter, change in and leave the engine's memory: learned from packets, loaded from the store, decided by the
+//! owner, forgotten by either.
+
+use crate::flow::cache::Entry;
+use crate::flow::view::FlowView;
+use crate::flow::{DeviceMode, FlowId, Key, Mac, Monotonic, Now, Port, Record, State};
+
+use super::decide::{Situation, learns};
+use super::devices::due;
+use super::events::What;
+use super::policy::Policy;
+use super::scan::Scan;
+use super::{Effect, Engine, PENDING_PER_DEVICE, Sighting, new_record};
+
+/// A flow before and after somebody decided about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    pub before: Option<Record>,
+    pub after: Option<Record>,
+}
+
+impl Engine {
+    /// Records a flow that nobody had seen, as far as the bounds allow.
+    pub(super) fn record(&mut self, key: Key, state: State, situation: &Situation, sighting: &Sighting, now: Now) {
+        let rate = self.policy.rate_limit;
+        let Ok((device, is_new)) = self.devices.enter(key.mac, now.mono) else {
+            self.counts.unrecorded += 1;
+            if due(&mut self.strangers_alert, now.mono) {
+                self.alert("too_many_devices", None, TOO_MANY_DEVICES.to_owned());
+            }
+            return;
+        };
+        if is_new && device.events.take(rate, now.mono) {
+            self.effects.push(Effect::Event(What::DeviceNew {
+                mac: key.mac,
+                zone: sighting.zone.as_deref().map(str::to_owned),
+            }));
+            self.counts.events += 1;
+        }
+        let full = state == State::Pending && device.pending >= PENDING_PER_DEVICE;
+        if !situation.room && situation.learns() || full {
+            let alert = device.full_alert_due(now.mono);
+            if alert {
+                self.alert("device_full", Some(key.mac), device_full(key.mac, situation.learns()));
+            }
+        }
+        if full {
+            self.counts.unrecorded += 1;
+            return;
+        }
+        let id = self.reserve_id();
+        let record = new_record(id, key, state, now);
+        if let Some(device) = self.devices.get(key.mac) {
+            device.recount(None, Some(state));
+        }
+        self.remember(&record);
+        self.effects.push(Effect::Insert { record, zone: sighting.zone.clone() });
+        if state != State::Pending {
+            self.effects.push(Effect::Kernel { key, before: None, after: Some(state) });
+        }
+        self.announce(&record, sighting, now.mono);
+    }
+
+    /// Tells of a new flow, unless its device scans or talks too much.
+    fn announce(&mut self, record: &Record, sighting: &Sighting, now: Monotonic) {
+        let Key { mac, protocol, port, .. } = record.key;
+        let rate = self.policy.rate_limit;
+        let Some(device) = self.devices.get(mac) else { return };
+        let scan = device.scan.note(protocol, port.number().unwrap_or(0), now);
+        let quiet = scan == Scan::Quiet && device.events.take(rate, now);
+        match scan {
+            Scan::Alert => self.alert("port_scan", Some(mac), port_scan(mac)),
+            _ if quiet => {
+                let mut flow = FlowView::new(record);
+                flow.zone = sighting.zone.as_deref().map(str::to_owned);
+                self.effects.push(Effect::Event(What::FlowNew { flow }));
+                self.counts.events += 1;
+            }
+            _ => self.counts.events_suppressed += 1,
+        }
+    }
+
+    fn alert(&mut self, kind: &str, mac: Option<Mac>, message: String) {
+        self.counts.events += 1;
+        self.effects.push(Effect::Event(What::Alert { kind: kind.to_owned(), mac, message }));
+    }
+
+    /// Takes in a flow that the store holds, at start.
+    pub fn load(&mut self, record: &Record, now: Now) {
+        self.next_id = self.next_id.max(record.id.0.saturating_add(1));
+        if let Some(device) = self.devices.known(record.key.mac, now.mono) {
+            device.recount(None, Some(record.state));
+        }
+        if record.key.port == Port::Any {
+            self.wide.insert((record.key.mac, record.key.protocol), record.state);
+        }
+        self.remember(record);
+    }
+
+    /// Follows decisions that the store has taken down: in memory, in the kernel, and out loud.
+    pub fn decided(&mut self, changes: &[Change], now: Now) {
+        for Change { before, after } in changes {
+            let Some(record) = after.as_ref().or(before.as_ref()) else { continue };
+            let key = record.key;
+            let (was, is) = (before.map(|record| record.state), after.map(|record| record.state));
+            if let Some(device) = self.devices.known(key.mac, now.mono) {
+                device.recount(was, is);
+            }
+            self.follow(key, after.as_ref());
+            if was != is {
+                self.effects.push(Effect::Kernel { key, before: was, after: is });
+            }
+            let flow = FlowView::new(record);
+            self.counts.events += 1;
+            self.effects.push(Effect::Event(match after {
+                Some(_) => What::FlowChanged { flow },
+                None => What::FlowForgotten { flow },
+            }));
+        }
+    }
+
+    /// Brings the memory of one flow to what was decided.
+    fn follow(&mut self, key: Key, after: Option<&Record>) {
+        let wide = (key.mac, key.protocol);
+        match after {
+            None => {
+                self.cache.remove(&key);
+                if key.port == Port::Any {
+                    self.wide.remove(&wide);
+                }
+            }
+            Some(record) => {
+                if key.port == Port::Any {
+                    self.wide.insert(wide, record.state);
+                }
+                match self.cache.get(&key) {
+                    Some(entry) => *entry = Entry { state: record.state, origin: record.origin, ..*entry },
+                    None => self.remember(record),
+                }
+            }
+        }
+    }
+
+    /// Forgets undecided flows that the store has dropped by age or for room.
+    pub fn forgotten(&mut self, keys: &[Key]) {
+        for key in keys {
+            self.cache.remove(key);
+            if let Some(device) = self.devices.get(key.mac) {
+                device.recount(Some(State::Pending), None);
+            }
+        }
+    }
+
+    /// Takes back a flow that could not be handed to the store: it will be learned again.
+    pub fn unlearn(&mut self, key: &Key) {
+        if let Some(entry) = self.cache.remove(key) {
+            if let Some(device) = self.devices.get(key.mac) {
+                device.recount(Some(entry.state), None);
+            }
+        }
+    }
+
+    /// New settings take effect with the next packet; no verdict of the old ones is remembered anywhere.
+    pub fn configure(&mut self, policy: Policy) {
+        let mut evicted = Vec::new();
+        self.cache.resize(policy.cache_size, |_, entry| evicted.push(entry));
+        evicted.iter().for_each(|entry| self.report_seen(entry));
+        self.policy = policy;
+    }
+
+    /// Turns the learning mode of the house on or off.
+    pub fn set_learning(&mut self, learning: bool) {
+        self.policy.learning = learning;
+    }
+
+    /// Sets a device's mode and returns the one it had; `None` if there are too many devices to remember it.
+    pub fn set_device(&mut self, mac: Mac, mode: DeviceMode, now: Now) -> Option<DeviceMode> {
+        let device = self.devices.known(mac, now.mono)?;
+        Some(std::mem::replace(&mut device.mode, mode))
+    }
+
+    /// Every device whose mode is not the default one.
+    pub fn device_modes(&mut self) -> Vec<(Mac, DeviceMode)> {
+        let modes = self.devices.iter_mut().map(|(mac, device)| (*mac, device.mode));
+        modes.filter(|(_, mode)| *mode != DeviceMode::Default).collect()
+    }
+
+    /// Whether new flows of a device are allowed on first use.
+    pub fn learns(&self, mac: Mac) -> bool {
+        learns(self.policy.learning, self.devices.mode(mac))
+    }
+
+    /// Reports every connection that was counted here and not yet told; each is told once.
+    pub fn report(&mut self) {
+        let effects = &mut self.effects;
+        for (_, entry) in self.cache.iter_mut().filter(|(_, entry)| entry.unreported > 0) {
+            let connections = std::mem::take(&mut entry.unreported);
+            effects.push(Effect::Seen { id: entry.id, at: entry.last_seen, connections });
+        }
+    }
+
+    /// The number and state of a flow that is in memory.
+    pub fn lookup(&self, key: &Key) -> Option<(FlowId, State)> {
+        self.cache.peek(key).map(|entry| (entry.id, entry.state))
+    }
+}
+
+const TOO_MANY_DEVICES: &str = "more new hardware addresses than a home has: somebody may be forging them; \
+     what they do is not recorded until it gets quieter";
+
+fn device_full(mac: Mac, learns: bool) -> String {
+    let passes = if learns { "they pass while it learns" } else { "they do not pass" };
+    format!(
+        "{mac} has as many flows as one device may have: new ones stay pending, {passes}; look at `glacic flows --device {mac}`"
+    )
+}
+
+fn port_scan(mac: Mac) -> String {
+    format!("{mac} tries one port after another; its new flows are recorded but not announced for an hour")
+}
