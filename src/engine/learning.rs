@@ -163,8 +163,8 @@ impl Engine {
     /// New settings take effect with the next packet; no verdict of the old ones is remembered anywhere.
     pub fn configure(&mut self, policy: Policy) {
         let mut evicted = Vec::new();
-        self.cache.resize(policy.cache_size, |_, entry| evicted.push(entry));
-        evicted.iter().for_each(|entry| self.report_seen(entry));
+        self.cache.resize(policy.cache_size, |key, entry| evicted.push((key, entry)));
+        evicted.iter().for_each(|(key, entry)| self.report_seen(*key, entry));
         self.policy = policy;
     }
 
@@ -193,9 +193,9 @@ impl Engine {
     /// Reports every connection that was counted here and not yet told; each is told once.
     pub fn report(&mut self) {
         let effects = &mut self.effects;
-        for (_, entry) in self.cache.iter_mut().filter(|(_, entry)| entry.unreported > 0) {
+        for (key, entry) in self.cache.iter_mut().filter(|(_, entry)| entry.unreported > 0) {
             let connections = std::mem::take(&mut entry.unreported);
-            effects.push(Effect::Seen { id: entry.id, at: entry.last_seen, connections });
+            effects.push(Effect::Seen { key: *key, at: entry.last_seen, connections });
         }
     }
 

@@ -59,7 +59,7 @@ pub enum Effect {
     /// A flow to be kept.
     Insert { record: Record, zone: Option<Arc<str>> },
     /// A known flow was seen again: so many connections more.
-    Seen { id: FlowId, at: Wall, connections: u32 },
+    Seen { key: Key, at: Wall, connections: u32 },
     /// The kernel's sets are to follow.
     Kernel { key: Key, before: Option<State>, after: Option<State> },
     /// Something the owner may want to hear.
@@ -234,14 +234,14 @@ impl Engine {
 
     /// Puts an entry into the cache; the connections counted in the one that has to go are reported, once.
     fn put(&mut self, key: Key, entry: Entry) {
-        if let Some((_, evicted)) = self.cache.put(key, entry) {
-            self.report_seen(&evicted);
+        if let Some((key, evicted)) = self.cache.put(key, entry) {
+            self.report_seen(key, &evicted);
         }
     }
 
-    fn report_seen(&mut self, entry: &Entry) {
+    fn report_seen(&mut self, key: Key, entry: &Entry) {
         if entry.unreported > 0 {
-            self.effects.push(Effect::Seen { id: entry.id, at: entry.last_seen, connections: entry.unreported });
+            self.effects.push(Effect::Seen { key, at: entry.last_seen, connections: entry.unreported });
         }
     }
 }

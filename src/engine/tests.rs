@@ -41,6 +41,10 @@ fn tcp(port: u16) -> Sighting {
     from(LAPTOP, Protocol::TCP, port)
 }
 
+fn key(port: u16) -> Key {
+    Key::service(LAPTOP, Protocol::TCP, Port::Number(port))
+}
+
 fn record(id: u32, port: Port, state: State) -> Record {
     let key = Key::service(LAPTOP, Protocol::TCP, port);
     Record {
@@ -140,7 +144,7 @@ fn a_hit_has_no_effects_and_is_reported_once() {
     }
     assert!(!engine.has_effects());
     engine.report();
-    assert_eq!(effects(&mut engine), [Effect::Seen { id: FlowId(1), at: later(5).wall, connections: 3 }]);
+    assert_eq!(effects(&mut engine), [Effect::Seen { key: key(443), at: later(5).wall, connections: 3 }]);
     engine.report();
     assert!(!engine.has_effects(), "what was reported is not counted twice");
 }
@@ -155,7 +159,7 @@ fn connections_of_an_evicted_flow_are_reported_once() {
     assert_eq!(answer, PASS, "nothing was evicted before: the cache was complete");
     let seen: Vec<_> =
         effects(&mut engine).into_iter().filter(|effect| matches!(effect, Effect::Seen { .. })).collect();
-    assert_eq!(seen, [Effect::Seen { id: FlowId(1), at: NOON.wall, connections: 1 }]);
+    assert_eq!(seen, [Effect::Seen { key: key(1), at: NOON.wall, connections: 1 }]);
     engine.report();
     assert!(!engine.has_effects());
 }
