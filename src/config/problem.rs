@@ -32,6 +32,10 @@ pub struct Problem {
 }
 
 impl Problem {
+    pub(super) fn new(severity: Severity, at: At, message: String) -> Problem {
+        Problem { severity, line: at.line, column: at.column, section: None, option: None, message }
+    }
+
     /// The position as a value.
     pub fn at(&self) -> At {
         At { line: self.line, column: self.column }
@@ -75,5 +79,37 @@ impl Outcome {
     /// The problems as people read them: `/etc/config/glacic:12:9: option …`.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
         self.problems.iter().map(|problem| format!("{}:{problem}", self.file))
+    }
+}
+
+/// Problems on their way to an [`Outcome`].
+#[derive(Default)]
+pub(super) struct Report {
+    problems: Vec<Problem>,
+    /// The worst of those that are not listed, and their number.
+    unlisted: Option<Severity>,
+    more: usize,
+}
+
+impl Report {
+    /// Nobody mends more at a time, and a file full of nonsense must not fill a router's memory.
+    const LISTED: usize = 1000;
+
+    pub fn add(&mut self, problem: Problem) {
+        if self.problems.len() < Report::LISTED {
+            self.problems.push(problem);
+        } else {
+            self.more = self.more.saturating_add(1);
+            self.unlisted = self.unlisted.max(Some(problem.severity));
+        }
+    }
+
+    pub fn finish(mut self, file: &str, settings: Settings) -> Outcome {
+        self.problems.sort_by_key(Problem::at);
+        if let (Some(severity), Some(last)) = (self.unlisted, self.problems.last()) {
+            self.problems.push(Problem::new(severity, last.at(), format!("and {} more problems", self.more)));
+        }
+        let failed = self.problems.iter().any(|problem| problem.severity == Severity::Error);
+        Outcome { file: file.to_owned(), settings: (!failed).then_some(settings), problems: self.problems }
     }
 }

@@ -4,12 +4,8 @@
 //! stands for itself; elsewhere a backslash makes the next character an ordinary one, and joins lines at the end of
 //! one. A quoted part may run over several lines. This follows libuci down to its oddities, because a file must mean
 //! the same to glacic as to everything else on the router.
-#![cfg_attr(
-    not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)
-)]
 
-use super::uci::{At, Error};
+use super::{At, Error};
 
 /// What libuci takes for white space: `isspace` of the C locale.
 fn is_space(c: char) -> bool {
@@ -203,7 +199,7 @@ impl<'a> Lexer<'a> {
 }
 
 /// A text of the file between quotes, for a message: shortened, and without anything a terminal would obey.
-pub(super) fn quote(text: &str) -> String {
+pub(in crate::config) fn quote(text: &str) -> String {
     const SHOWN: usize = 60;
     let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     // Readable as it is; escape_debug also escapes quotes.
