@@ -95,12 +95,17 @@ impl Report {
     /// Nobody mends more at a time, and a file full of nonsense must not fill a router's memory.
     const LISTED: usize = 1000;
 
+    /// Whether further problems are only counted.
+    pub fn is_full(&self) -> bool {
+        self.problems.len() >= Report::LISTED
+    }
+
     pub fn add(&mut self, problem: Problem) {
-        if self.problems.len() < Report::LISTED {
-            self.problems.push(problem);
-        } else {
+        if self.is_full() {
             self.more = self.more.saturating_add(1);
             self.unlisted = self.unlisted.max(Some(problem.severity));
+        } else {
+            self.problems.push(problem);
         }
     }
 

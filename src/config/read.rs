@@ -168,6 +168,10 @@ impl Reader {
             }
             port => {
                 let key = Key::service(Mac([0; 6]), protocol, port.unwrap_or(Port::Any));
+                if key.port == Port::Any && protocol.has_ports() {
+                    let message = format!("option port 'any': nothing any device does over {protocol} is guarded then");
+                    self.report.add(given.problem(Severity::Warning, "port", message));
+                }
                 return Some(Baseline { protocol, port: key.port });
             }
         };
@@ -179,7 +183,9 @@ impl Reader {
     fn section<'a, S>(&mut self, rows: &'static [Row<S>], mut given: Given<'a>, draft: &mut S) -> Given<'a> {
         for entry in &given.section.options {
             let Some(row) = rows.iter().find(|row| row.name == entry.name) else {
-                let message = unknown_option(&entry.name, &given.section.kind);
+                // Looking for what was meant takes time, and nobody will read it.
+                let full = self.report.is_full();
+                let message = if full { String::new() } else { unknown_option(&entry.name, &given.section.kind) };
                 self.report.add(given.problem_at(entry.at, Severity::Error, &entry.name, message));
                 continue;
             };

@@ -320,6 +320,10 @@ fn a_baseline_is_about_ports_where_there_are_ports() {
     assert_eq!(baseline("option proto esp\noption port 1"), ["5:8: option port '1': esp has no ports, leave it out"]);
     assert_eq!(baseline("option proto esp\noption port 0"), [""; 0]);
     assert_eq!(
+        baseline("option proto tcp\noption port any"),
+        ["5:8: warning: option port 'any': nothing any device does over tcp is guarded then"]
+    );
+    assert_eq!(
         baseline("option proto tcp\noption port 80-90"),
         ["5:8: option port '80-90': expected a port number (for ICMP a type) from 0 to 65535, or any"]
     );
