@@ -1,1 +1,129 @@
 //! What outlives a restart: one thread owns the SQLite file, everybody else sends it requests.
+//!
+//! The truth of a running daemon is a database in memory; the file is its shadow. Every change is made in memory, noted
+//! as due, and written later in one transaction: a decision of the owner before it is answered, a learned flow within
+//! [`BATCH_WAIT`], counters every `flush_interval`. So a file that cannot be read or written changes nothing about
+//! how glacic works: what is due stays due, bounded by the number of rows, and is written when the file can be.
+
+mod message;
+mod thread;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::control::protocol::FlowCounts;
+use crate::flow::{DeviceMode, FlowId, Mac, Now, Record};
+
+pub use message::{Change, Decided, DeviceSet, Reply, Request, Seen};
+pub use thread::{Full, Handle, INBOX, spawn};
+
+/// How long a learned flow may wait for its transaction.
+pub const BATCH_WAIT: Duration = Duration::from_secs(10);
+
+/// How many learned flows a transaction waits for at most.
+pub const BATCH_ROWS: usize = 256;
+
+/// What bounds the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Flows held at once; see [`Request::Insert`] for what gives way.
+    pub max_flows: usize,
+    /// How long an undecided flow is kept after it was last seen, in time that glacic ran.
+    pub retention: Duration,
+    /// How often counters, and times of known flows, reach the flash.
+    pub flush_interval: Duration,
+}
+
+/// What [`open`] found.
+pub struct Opened {
+    pub store: Store,
+    /// The first number no flow of this database ever had.
+    pub next_id: FlowId,
+    pub counts: FlowCounts,
+    /// What was kept by [`Request::Meta`].
+    pub meta: BTreeMap<String, String>,
+    /// Rows of the file that made no sense and were left out.
+    pub skipped: u32,
+    /// Where a damaged or foreign file was moved.
+    pub moved_aside: Option<PathBuf>,
+    /// Why nothing can be written for now.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why the file cannot be read or written: a sentence for the owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble(pub String);
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+/// A device as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub mac: Mac,
+    /// The name the owner gave it.
+    pub name: Option<String>,
+    pub mode: DeviceMode,
+    pub zone: Option<String>,
+}
+
+/// Flows and devices, without the thread: every request is answered at once.
+pub struct Store {}
+
+/// Opens the database at `path`. Never fails: a file that is damaged or not glacic's is moved aside, a missing
+/// directory is made, and where nothing can be written the store works in memory and says so.
+pub fn open(path: &Path, limits: Limits, now: Now) -> Opened {
+    let _ = (path, limits, now);
+    todo!()
+}
+
+/// Reads the database at `path` for a look while no daemon runs. The file itself is not touched: a copy is opened.
+pub fn read_copy(path: &Path, now: Now) -> Result<Store, Trouble> {
+    let _ = (path, now);
+    todo!()
+}
+
+impl Store {
+    /// Shows every flow with its zone, in the order of their numbers.
+    pub fn each(&self, show: impl FnMut(&Record, Option<&str>)) {
+        let _ = show;
+        todo!()
+    }
+
+    /// Shows every device.
+    pub fn each_device(&self, show: impl FnMut(&Device)) {
+        let _ = show;
+        todo!()
+    }
+
+    /// Carries out one request. Replies come in the order in which they are handed to `reply`.
+    pub fn handle(&mut self, request: Request, now: Now, reply: &mut dyn FnMut(Reply)) {
+        let _ = (request, now, reply);
+        todo!()
+    }
+
+    /// Does what is due by now: commits, counters, retention, another attempt after a failure.
+    pub fn tick(&mut self, now: Now, reply: &mut dyn FnMut(Reply)) {
+        let _ = (now, reply);
+        todo!()
+    }
+
+    /// How long until [`Store::tick`] has something to do.
+    pub fn idle_for(&self, now: Now) -> Duration {
+        let _ = now;
+        todo!()
+    }
+
+    /// Writes everything, counters included.
+    pub fn flush(&mut self, now: Now) -> Result<(), Trouble> {
+        let _ = now;
+        todo!()
+    }
+}
