@@ -99,6 +99,8 @@ pub enum Reply {
     Trouble(super::Trouble),
     /// The file is whole again: everything is written.
     Recovered,
+    /// The file turned out to be damaged while it was in use, and was moved here; a new one holds everything.
+    MovedAside(std::path::PathBuf),
 }
 
 impl Reply {

@@ -5,25 +5,40 @@
 //! [`BATCH_WAIT`], counters every `flush_interval`. So a file that cannot be read or written changes nothing about
 //! how glacic works: what is due stays due, bounded by the number of rows, and is written when the file can be.
 
+mod book;
+mod decide;
+mod destinations;
+mod devices;
+mod due;
+mod file;
+mod flows;
+mod life;
+mod list;
 mod message;
+mod meta;
+mod open;
+mod schema;
+mod shadow;
+#[cfg(test)]
+mod tests;
 mod thread;
+mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::control::protocol::FlowCounts;
-use crate::flow::{DeviceMode, FlowId, Mac, Now, Record};
+use crate::flow::{DeviceMode, FlowId, Mac};
 
+pub use book::Store;
 pub use message::{Change, Decided, DeviceSet, Reply, Request, Seen};
+pub use open::{open, read_copy};
 pub use thread::{Full, Handle, INBOX, spawn};
 
 /// How long a learned flow may wait for its transaction.
 pub const BATCH_WAIT: Duration = Duration::from_secs(10);
-
-/// How many learned flows a transaction waits for at most.
-pub const BATCH_ROWS: usize = 256;
 
 /// What bounds the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,58 +87,4 @@ pub struct Device {
     pub name: Option<String>,
     pub mode: DeviceMode,
     pub zone: Option<String>,
-}
-
-/// Flows and devices, without the thread: every request is answered at once.
-pub struct Store {}
-
-/// Opens the database at `path`. Never fails: a file that is damaged or not glacic's is moved aside, a missing
-/// directory is made, and where nothing can be written the store works in memory and says so.
-pub fn open(path: &Path, limits: Limits, now: Now) -> Opened {
-    let _ = (path, limits, now);
-    todo!()
-}
-
-/// Reads the database at `path` for a look while no daemon runs. The file itself is not touched: a copy is opened.
-pub fn read_copy(path: &Path, now: Now) -> Result<Store, Trouble> {
-    let _ = (path, now);
-    todo!()
-}
-
-impl Store {
-    /// Shows every flow with its zone, in the order of their numbers.
-    pub fn each(&self, show: impl FnMut(&Record, Option<&str>)) {
-        let _ = show;
-        todo!()
-    }
-
-    /// Shows every device.
-    pub fn each_device(&self, show: impl FnMut(&Device)) {
-        let _ = show;
-        todo!()
-    }
-
-    /// Carries out one request. Replies come in the order in which they are handed to `reply`.
-    pub fn handle(&mut self, request: Request, now: Now, reply: &mut dyn FnMut(Reply)) {
-        let _ = (request, now, reply);
-        todo!()
-    }
-
-    /// Does what is due by now: commits, counters, retention, another attempt after a failure.
-    pub fn tick(&mut self, now: Now, reply: &mut dyn FnMut(Reply)) {
-        let _ = (now, reply);
-        todo!()
-    }
-
-    /// How long until [`Store::tick`] has something to do.
-    pub fn idle_for(&self, now: Now) -> Duration {
-        let _ = now;
-        todo!()
-    }
-
-    /// Writes everything, counters included.
-    pub fn flush(&mut self, now: Now) -> Result<(), Trouble> {
-        let _ = now;
-        todo!()
-    }
 }

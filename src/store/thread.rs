@@ -15,8 +15,8 @@ pub const INBOX: usize = 1024;
 /// How long a reply waits before it is tried again, while nobody takes replies.
 const REPLY_WAIT: Duration = Duration::from_millis(2);
 
-/// How much of SQLite's work needs stack; the default of 2 MiB counts on routers without overcommit.
-const STACK: usize = 256 * 1024;
+/// SQLite needs a tenth of it; the default of 2 MiB counts on routers that do not overcommit.
+const STACK: usize = 512 * 1024;
 
 /// The inbox is full: the request was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

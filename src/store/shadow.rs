@@ -1,0 +1,218 @@
+//! How the file follows the tables in memory, and what happens when it cannot.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::{Connection, Result};
+
+use super::due::Kind;
+use super::file::{self, Fault, File};
+use super::life::Life;
+use super::{Reply, Store, Trouble, destinations, devices, flows, meta};
+use crate::flow::{Monotonic, Now};
+
+/// The wait after the first failure; it doubles with each.
+const FIRST_WAIT: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
+
+/// The file, as far as it can be reached.
+pub struct Shadow {
+    path: PathBuf,
+    state: State,
+    /// When everything was last written.
+    pub flushed: Monotonic,
+    /// The uptime that the file has; `None`: no life at all.
+    uptime: Option<i64>,
+    /// Transactions that reached the file.
+    pub commits: u64,
+}
+
+enum State {
+    Open(Connection),
+    Closed {
+        trouble: Trouble,
+        retry: Monotonic,
+        wait: Duration,
+    },
+    /// There is no file: the store is for reading.
+    Detached,
+}
+
+impl Shadow {
+    pub fn open(path: PathBuf, file: File, now: Monotonic) -> Shadow {
+        let uptime = file.life.map(|life| life.uptime);
+        Shadow { path, state: State::Open(file.connection), flushed: now, uptime, commits: 0 }
+    }
+
+    pub fn closed(path: PathBuf, reason: &str, now: Monotonic) -> Shadow {
+        let trouble = working_in_memory(&path, reason);
+        let state = State::Closed { trouble, retry: now.after(FIRST_WAIT), wait: FIRST_WAIT };
+        Shadow { path, state, flushed: now, uptime: None, commits: 0 }
+    }
+
+    pub fn detached(path: PathBuf, now: Monotonic) -> Shadow {
+        Shadow { path, state: State::Detached, flushed: now, uptime: None, commits: 0 }
+    }
+
+    pub fn trouble(&self) -> Option<&Trouble> {
+        match &self.state {
+            State::Closed { trouble, .. } => Some(trouble),
+            State::Open(_) | State::Detached => None,
+        }
+    }
+
+    /// When to try again.
+    pub fn retry_at(&self) -> Option<Monotonic> {
+        match &self.state {
+            State::Closed { retry, .. } => Some(*retry),
+            State::Open(_) | State::Detached => None,
+        }
+    }
+}
+
+fn working_in_memory(path: &std::path::Path, reason: &str) -> Trouble {
+    Trouble(format!(
+        "{}: {reason}. glacic keeps its flows in memory and tries again; they are lost if it is stopped before that",
+        path.display()
+    ))
+}
+
+impl Store {
+    /// Writes everything, counters included.
+    pub fn flush(&mut self, now: Now) -> std::result::Result<(), Trouble> {
+        // Also after a failure: the next attempt is due when the shadow says so, and writes everything anyway.
+        self.shadow.flushed = now.mono;
+        self.commit(true, now)
+    }
+
+    /// Writes what is due in one transaction: everything, or what does not wait for the flush interval.
+    pub(super) fn commit(&mut self, everything: bool, now: Now) -> std::result::Result<(), Trouble> {
+        let troubled = self.shadow.trouble().is_some();
+        match self.try_commit(everything || troubled, now) {
+            Ok(()) => {
+                if troubled {
+                    self.news.push(Reply::Recovered);
+                }
+                Ok(())
+            }
+            Err(reason) => {
+                let wait = match &self.shadow.state {
+                    State::Closed { wait, .. } => wait.saturating_mul(2).min(LONGEST_WAIT),
+                    State::Open(_) | State::Detached => FIRST_WAIT,
+                };
+                let trouble = working_in_memory(&self.shadow.path, &reason);
+                if self.shadow.trouble() != Some(&trouble) {
+                    self.news.push(Reply::Trouble(trouble.clone()));
+                }
+                // Closed, because a file system that comes back read-write is only noticed by opening again.
+                self.shadow.state = State::Closed { trouble: trouble.clone(), retry: now.mono.after(wait), wait };
+                self.due.doubt();
+                Err(trouble)
+            }
+        }
+    }
+
+    fn try_commit(&mut self, everything: bool, now: Now) -> std::result::Result<(), String> {
+        if matches!(self.shadow.state, State::Detached) {
+            return Ok(());
+        }
+        if matches!(self.shadow.state, State::Closed { .. }) {
+            self.reopen()?;
+        }
+        match self.write(everything, now) {
+            Ok(()) => Ok(()),
+            Err(fault) => match file::judge(&fault) {
+                Fault::Unreachable(reason) => Err(reason),
+                Fault::Unfit(reason) => {
+                    self.replace(&reason)?;
+                    self.write(true, now).map_err(|fault| fault.to_string())
+                }
+            },
+        }
+    }
+
+    fn reopen(&mut self) -> std::result::Result<(), String> {
+        let file = match file::open(&self.shadow.path) {
+            Ok(file) => file,
+            Err(Fault::Unreachable(reason)) => return Err(reason),
+            Err(Fault::Unfit(reason)) => return self.replace(&reason),
+        };
+        match file.life {
+            Some(life) if life.identity == self.life.identity => self.shadow.uptime = Some(life.uptime),
+            // Two lives cannot be merged: their numbers mean different flows.
+            Some(_) => return Err("it could not be read at start, and now it can: restart glacic to use it".to_owned()),
+            None => self.everything_is_new().map_err(|fault| fault.to_string())?,
+        }
+        self.shadow.state = State::Open(file.connection);
+        Ok(())
+    }
+
+    /// Moves a file that is damaged out of the way, and starts a new one.
+    fn replace(&mut self, reason: &str) -> std::result::Result<(), String> {
+        // Closed first: what SQLite has in memory must not reach the file under its new name.
+        if let State::Open(connection) = std::mem::replace(&mut self.shadow.state, State::Detached) {
+            drop(connection);
+        }
+        self.shadow.state =
+            State::Closed { trouble: Trouble(reason.to_owned()), retry: Monotonic::default(), wait: FIRST_WAIT };
+        let aside = file::move_aside(&self.shadow.path)
+            .map_err(|fault| format!("it {reason} and cannot be moved aside ({fault})"))?;
+        log::error!("{} {reason}; it was moved to {}", self.shadow.path.display(), aside.display());
+        self.news.push(Reply::MovedAside(aside));
+        let file = file::open(&self.shadow.path).map_err(|fault| match fault {
+            Fault::Unreachable(reason) | Fault::Unfit(reason) => reason,
+        })?;
+        self.everything_is_new().map_err(|fault| fault.to_string())?;
+        self.shadow.state = State::Open(file.connection);
+        Ok(())
+    }
+
+    fn everything_is_new(&mut self) -> Result<()> {
+        self.due.forget();
+        self.shadow.uptime = None;
+        for (table, rows) in [
+            ("flows", &mut self.due.flows),
+            ("devices", &mut self.due.devices),
+            ("destinations", &mut self.due.destinations),
+        ] {
+            let mut statement = self.tables.prepare(&format!("SELECT id FROM {table}"))?;
+            let ids = statement.query_map([], |row| row.get(0))?;
+            for id in ids {
+                rows.mark(id?, Kind::New);
+            }
+        }
+        self.due.meta.extend(self.meta.keys().cloned());
+        Ok(())
+    }
+
+    fn write(&mut self, everything: bool, now: Now) -> Result<()> {
+        let State::Open(file) = &self.shadow.state else { return Ok(()) };
+        let uptime = self.life.seconds(self.opened, now.mono);
+        let hour_passed = self.shadow.uptime.is_none_or(|known| uptime / 3600 > known / 3600);
+        let lives = everything || hour_passed || self.due.deleted;
+        let transaction = file.unchecked_transaction()?;
+        let (tables, due) = (&self.tables, &self.due);
+        for (id, kind) in due.devices.each(everything) {
+            if kind == Kind::Gone { devices::erase(file, id) } else { devices::write(tables, file, id) }?;
+        }
+        for (id, kind) in due.destinations.each(everything) {
+            if kind == Kind::Gone { destinations::erase(file, id) } else { destinations::write(tables, file, id) }?;
+        }
+        for (id, kind) in due.flows.each(everything) {
+            if kind == Kind::Gone { flows::erase(file, id) } else { flows::write(tables, file, id) }?;
+        }
+        for key in &due.meta {
+            meta::write(&self.meta, file, key)?;
+        }
+        if lives {
+            Life { uptime, next_id: i64::from(self.next_id), ..self.life }.write(file)?;
+        }
+        transaction.commit()?;
+        self.shadow.commits += 1;
+        self.due.written(everything);
+        if lives {
+            self.shadow.uptime = Some(uptime);
+        }
+        Ok(())
+    }
+}
