@@ -43,7 +43,12 @@ pub fn open(path: &Path) -> Result<File, Fault> {
     }
     match fs::metadata(path) {
         Ok(found) if !found.is_file() => return Err(Fault::Unfit("is not a file".to_owned())),
-        _ => {}
+        // The system says why it cannot be written in words that SQLite does not pass on.
+        Ok(_) => {
+            let writable = fs::OpenOptions::new().read(true).write(true).open(path);
+            writable.map_err(|fault| Fault::Unreachable(fault.to_string()))?;
+        }
+        Err(_) => {}
     }
     let failed = |fault| judge(&fault);
     let connection = connect(path).map_err(failed)?;

@@ -5,6 +5,7 @@
 //! [`BATCH_WAIT`], counters every `flush_interval`. So a file that cannot be read or written changes nothing about
 //! how glacic works: what is due stays due, bounded by the number of rows, and is written when the file can be.
 
+mod age;
 mod book;
 mod decide;
 mod destinations;

@@ -19,6 +19,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
 pub struct Shadow {
     path: PathBuf,
     state: State,
+    /// Set from the first failure until everything is written.
+    failure: Option<Failure>,
     /// When everything was last written.
     pub flushed: Monotonic,
     /// The uptime that the file has; `None`: no life at all.
@@ -29,44 +31,53 @@ pub struct Shadow {
 
 enum State {
     Open(Connection),
-    Closed {
-        trouble: Trouble,
-        retry: Monotonic,
-        wait: Duration,
-    },
+    Closed,
     /// There is no file: the store is for reading.
     Detached,
+}
+
+struct Failure {
+    trouble: Trouble,
+    retry: Monotonic,
+    wait: Duration,
 }
 
 impl Shadow {
     pub fn open(path: PathBuf, file: File, now: Monotonic) -> Shadow {
         let uptime = file.life.map(|life| life.uptime);
-        Shadow { path, state: State::Open(file.connection), flushed: now, uptime, commits: 0 }
+        Shadow { path, state: State::Open(file.connection), failure: None, flushed: now, uptime, commits: 0 }
     }
 
     pub fn closed(path: PathBuf, reason: &str, now: Monotonic) -> Shadow {
         let trouble = working_in_memory(&path, reason);
-        let state = State::Closed { trouble, retry: now.after(FIRST_WAIT), wait: FIRST_WAIT };
-        Shadow { path, state, flushed: now, uptime: None, commits: 0 }
+        let failure = Some(Failure { trouble, retry: now.after(FIRST_WAIT), wait: FIRST_WAIT });
+        Shadow { path, state: State::Closed, failure, flushed: now, uptime: None, commits: 0 }
     }
 
     pub fn detached(path: PathBuf, now: Monotonic) -> Shadow {
-        Shadow { path, state: State::Detached, flushed: now, uptime: None, commits: 0 }
+        Shadow { path, state: State::Detached, failure: None, flushed: now, uptime: None, commits: 0 }
     }
 
     pub fn trouble(&self) -> Option<&Trouble> {
-        match &self.state {
-            State::Closed { trouble, .. } => Some(trouble),
-            State::Open(_) | State::Detached => None,
-        }
+        self.failure.as_ref().map(|failure| &failure.trouble)
     }
 
     /// When to try again.
     pub fn retry_at(&self) -> Option<Monotonic> {
-        match &self.state {
-            State::Closed { retry, .. } => Some(*retry),
-            State::Open(_) | State::Detached => None,
-        }
+        self.failure.as_ref().map(|failure| failure.retry)
+    }
+
+    /// Notes a failure; whether there is news in it.
+    fn failed(&mut self, reason: &str, now: Monotonic) -> (Trouble, bool) {
+        let trouble = working_in_memory(&self.path, reason);
+        let (news, wait) = match &self.failure {
+            Some(known) => (known.trouble != trouble, known.wait.saturating_mul(2).min(LONGEST_WAIT)),
+            None => (true, FIRST_WAIT),
+        };
+        self.failure = Some(Failure { trouble: trouble.clone(), retry: now.after(wait), wait });
+        // A file system that comes back read-write is only noticed by opening again.
+        self.state = State::Closed;
+        (trouble, news)
     }
 }
 
@@ -87,37 +98,31 @@ impl Store {
 
     /// Writes what is due in one transaction: everything, or what does not wait for the flush interval.
     pub(super) fn commit(&mut self, everything: bool, now: Now) -> std::result::Result<(), Trouble> {
-        let troubled = self.shadow.trouble().is_some();
+        let troubled = self.shadow.failure.is_some();
         match self.try_commit(everything || troubled, now) {
             Ok(()) => {
                 if troubled {
+                    self.shadow.failure = None;
                     self.news.push(Reply::Recovered);
                 }
                 Ok(())
             }
             Err(reason) => {
-                let wait = match &self.shadow.state {
-                    State::Closed { wait, .. } => wait.saturating_mul(2).min(LONGEST_WAIT),
-                    State::Open(_) | State::Detached => FIRST_WAIT,
-                };
-                let trouble = working_in_memory(&self.shadow.path, &reason);
-                if self.shadow.trouble() != Some(&trouble) {
+                self.due.doubt();
+                let (trouble, news) = self.shadow.failed(&reason, now.mono);
+                if news {
                     self.news.push(Reply::Trouble(trouble.clone()));
                 }
-                // Closed, because a file system that comes back read-write is only noticed by opening again.
-                self.shadow.state = State::Closed { trouble: trouble.clone(), retry: now.mono.after(wait), wait };
-                self.due.doubt();
                 Err(trouble)
             }
         }
     }
 
     fn try_commit(&mut self, everything: bool, now: Now) -> std::result::Result<(), String> {
-        if matches!(self.shadow.state, State::Detached) {
-            return Ok(());
-        }
-        if matches!(self.shadow.state, State::Closed { .. }) {
-            self.reopen()?;
+        match self.shadow.state {
+            State::Detached => return Ok(()),
+            State::Closed => self.reopen()?,
+            State::Open(_) => {}
         }
         match self.write(everything, now) {
             Ok(()) => Ok(()),
@@ -150,11 +155,7 @@ impl Store {
     /// Moves a file that is damaged out of the way, and starts a new one.
     fn replace(&mut self, reason: &str) -> std::result::Result<(), String> {
         // Closed first: what SQLite has in memory must not reach the file under its new name.
-        if let State::Open(connection) = std::mem::replace(&mut self.shadow.state, State::Detached) {
-            drop(connection);
-        }
-        self.shadow.state =
-            State::Closed { trouble: Trouble(reason.to_owned()), retry: Monotonic::default(), wait: FIRST_WAIT };
+        self.shadow.state = State::Closed;
         let aside = file::move_aside(&self.shadow.path)
             .map_err(|fault| format!("it {reason} and cannot be moved aside ({fault})"))?;
         log::error!("{} {reason}; it was moved to {}", self.shadow.path.display(), aside.display());

@@ -1,0 +1,184 @@
+use super::*;
+use crate::store::Seen;
+
+#[test]
+fn a_flow_is_found_at_once_and_written_within_ten_seconds() {
+    let scratch = Scratch::new();
+    let mut store = open(&scratch.database(), at(0)).store;
+    let learned = flow(1, 1, 443, State::Allowed);
+    assert_eq!(insert(&mut store, learned, at(0)), []);
+    assert_eq!(find(&mut store, learned.key), Some(learned));
+    assert_eq!(store.idle_for(at(3)), Duration::from_secs(7));
+    tick(&mut store, at(9));
+    assert_eq!(in_file(&scratch.database()), []);
+    tick(&mut store, at(10));
+    assert_eq!(in_file(&scratch.database()), [learned]);
+    assert_eq!(store.idle_for(at(10)), Duration::from_secs(12 * HOUR - 10));
+}
+
+#[test]
+fn what_was_learned_is_there_after_a_restart() {
+    let scratch = Scratch::new();
+    let mut store = open(&scratch.database(), at(0)).store;
+    let learned = flow(1, 1, 443, State::Allowed);
+    let pending = flow(2, 2, 80, State::Pending);
+    insert(&mut store, learned, at(0));
+    insert(&mut store, pending, at(0));
+    ask(&mut store, Request::Meta { key: "learning".into(), value: Some("off".into()), soon: false }, at(0));
+    store.flush(at(1)).unwrap();
+    drop(store);
+    let opened = open(&scratch.database(), at(0));
+    assert_eq!((opened.next_id, opened.skipped, opened.moved_aside, opened.trouble), (FlowId(3), 0, None, None));
+    assert_eq!((opened.counts.allowed, opened.counts.pending, opened.counts.denied), (1, 1, 0));
+    assert_eq!(opened.meta.get("learning").map(String::as_str), Some("off"));
+    let mut seen = Vec::new();
+    opened.store.each(|record, zone| seen.push((*record, zone.map(str::to_owned))));
+    assert_eq!(seen, [(learned, Some("lan".into())), (pending, Some("lan".into()))]);
+}
+
+#[test]
+fn a_key_that_is_known_is_answered_and_not_added_again() {
+    let scratch = Scratch::new();
+    let mut store = open(&scratch.database(), at(0)).store;
+    let first = flow(1, 1, 443, State::Denied);
+    insert(&mut store, first, at(0));
+    let replies = insert(&mut store, flow(2, 1, 443, State::Allowed), at(1));
+    assert_eq!(replies, [Reply::Found { key: first.key, record: Some(first) }]);
+    assert_eq!(store.counts.allowed, 0);
+}
+
+#[test]
+fn a_number_that_was_given_before_changes_no_other_flow() {
+    let scratch = Scratch::new();
+    let mut store = open(&scratch.database(), at(0)).store;
+    insert(&mut store, flow(1, 1, 443, State::Denied), at(0));
+    assert_eq!(insert(&mut store, flow(1, 1, 80, State::Allowed), at(0)), [Reply::Full { key: key(1, 80) }]);
+    assert_eq!(find(&mut store, key(1, 443)).unwrap().state, State::Denied);
+}
+
+#[test]
+fn counters_are_listed_at_once_written_at_the_flush_interval_and_counted_once() {
+    let scratch = Scratch::new();
+    let mut store = open(&scratch.database(), at(0)).store;
+    insert(&mut store, flow(1, 1, 443, State::Allowed), at(0));
+    tick(&mut store, at(10));
+    let seen = |connections, at| Request::Seen(vec![Seen { id: FlowId(1), at, connections }]);
+    ask(&mut store, seen(4, at(60).wall), at(60));
+    ask(&mut store, seen(2, at(90).wall), at(90));
+    tick(&mut store, at(1000));
+    let found = find(&mut store, key(1, 443)).unwrap();
+    assert_eq!((found.connections, found.last_seen), (7, at(90).wall));
+    assert_eq!(in_file(&scratch.database())[0].connections, 1);
+    tick(&mut store, at(12 * HOUR));
+    assert_eq!(in_file(&scratch.database()), [found]);
+    store.flush(at(12 * HOUR + 1)).unwrap();
+    assert_eq!(in_file(&scratch.database()), [found]);
+}
+
+#[test]
+fn a_learned_flow_does_not_bring_the_counters_of_others_along() {
+    let scratch = Scratch::new();
+    let mut store = open(&scratch.database(), at(0)).store;
+    insert(&mut store, flow(1, 1, 443, State::Allowed), at(0));
+    tick(&mut store, at(10));
+    ask(&mut store, Request::Seen(vec![Seen { id: FlowId(1), at: at(20).wall, connections: 1 }]), at(20));
+    insert(&mut store, flow(2, 1, 80, State::Allowed), at(20));
+    tick(&mut store, at(30));
+    let counts: Vec<u64> = in_file(&scratch.database()).iter().map(|record| record.connections).collect();
+    assert_eq!(counts, [1, 1]);
+}
+
+#[test]
+fn a_day_without_anything_new_takes_at_most_two_transactions() {
+    let scratch = Scratch::new();
+    let mut store = open(&scratch.database(), at(0)).store;
+    insert(&mut store, flow(1, 1, 443, State::Allowed), at(0));
+    store.flush(at(0)).unwrap();
+    let before = store.shadow.commits;
+    for minute in 1..=(DAY / 60) {
+        let now = at(minute * 60);
+        ask(&mut store, Request::Seen(vec![Seen { id: FlowId(1), at: now.wall, connections: 1 }]), now);
+        tick(&mut store, now);
+    }
+    assert_eq!(store.shadow.commits - before, 2);
+    assert_eq!(in_file(&scratch.database())[0].connections, 1 + DAY / 60);
+}
+
+#[test]
+fn the_oldest_undecided_flow_gives_way_and_what_was_decided_never_does() {
+    let scratch = Scratch::new();
+    let limits = Limits { max_flows: 4, ..LIMITS };
+    let mut store = crate::store::open(&scratch.database(), limits, at(0)).store;
+    insert(&mut store, flow(1, 1, 1, State::Allowed), at(0));
+    insert(&mut store, flow(2, 1, 2, State::Pending), at(0));
+    insert(&mut store, flow(3, 1, 3, State::Denied), at(0));
+    insert(&mut store, flow(4, 2, 4, State::Pending), at(2 * HOUR));
+    ask(&mut store, Request::Seen(vec![Seen { id: FlowId(2), at: at(3 * HOUR).wall, connections: 1 }]), at(3 * HOUR));
+    let forgotten = |replies: Vec<Reply>| match replies.as_slice() {
+        [Reply::Forgotten(records)] => records.iter().map(|record| record.id.0).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(forgotten(insert(&mut store, flow(5, 1, 5, State::Allowed), at(4 * HOUR))), [4]);
+    assert_eq!(forgotten(insert(&mut store, flow(6, 1, 6, State::Allowed), at(4 * HOUR))), [2]);
+    assert_eq!(insert(&mut store, flow(7, 1, 7, State::Pending), at(4 * HOUR)), [Reply::Full { key: key(1, 7) }]);
+    store.flush(at(4 * HOUR)).unwrap();
+    let left: Vec<u32> = in_file(&scratch.database()).iter().map(|record| record.id.0).collect();
+    assert_eq!(left, [1, 3, 5, 6]);
+    // Device 2 had nothing but the flow that gave way.
+    let mut devices = Vec::new();
+    store.each_device(|device| devices.push(device.mac));
+    assert_eq!(devices, [mac(1)]);
+}
+
+#[test]
+fn a_flood_of_undecided_flows_keeps_the_file_bounded() {
+    let scratch = Scratch::new();
+    let limits = Limits { max_flows: 100, ..LIMITS };
+    let mut store = crate::store::open(&scratch.database(), limits, at(0)).store;
+    for id in 1..=5000 {
+        let now = at(u64::from(id) / 100);
+        insert(&mut store, flow(id, (id % 7) as u8, (id % 60_000) as u16, State::Pending), now);
+        tick(&mut store, now);
+    }
+    store.flush(at(60)).unwrap();
+    assert_eq!(in_file(&scratch.database()).len(), 100);
+    assert!(store.shadow.commits <= 6, "{} transactions in 50 seconds", store.shadow.commits);
+}
+
+#[test]
+fn a_number_is_never_used_twice() {
+    let scratch = Scratch::new();
+    let mut store = open(&scratch.database(), at(0)).store;
+    insert(&mut store, flow(1, 1, 1, State::Allowed), at(0));
+    insert(&mut store, flow(2, 1, 2, State::Allowed), at(0));
+    store.flush(at(1)).unwrap();
+    decide(&mut store, Selection::Ids(vec![FlowId(2)]), Decision::Forget, at(2));
+    drop(store);
+    assert_eq!(open(&scratch.database(), at(0)).next_id, FlowId(3));
+}
+
+#[test]
+fn destinations_are_kept_with_their_flows() {
+    use crate::flow::{Destination, NameId};
+    let scratch = Scratch::new();
+    let mut store = open(&scratch.database(), at(0)).store;
+    let to = |id, destination| {
+        let record = flow(id, 1, 443, State::Allowed);
+        Record { key: Key { destination, ..record.key }, ..record }
+    };
+    let flows = [
+        to(1, Destination::Any),
+        to(2, Destination::Address("192.0.2.1".parse().unwrap())),
+        to(3, Destination::Address("2001:db8::1".parse().unwrap())),
+    ];
+    for record in flows {
+        assert_eq!(insert(&mut store, record, at(0)), []);
+    }
+    let unknown = to(4, Destination::Name(NameId(99)));
+    assert_eq!(insert(&mut store, unknown, at(0)), [Reply::Full { key: unknown.key }]);
+    store.flush(at(1)).unwrap();
+    assert_eq!(in_file(&scratch.database()), flows);
+    decide(&mut store, Selection::Ids(vec![FlowId(2)]), Decision::Forget, at(2));
+    let left: i64 = store.tables.query_row("SELECT count(*) FROM destinations", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 1);
+}

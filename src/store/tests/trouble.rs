@@ -1,0 +1,178 @@
+use std::ffi::CString;
+
+use super::*;
+use crate::store::Trouble;
+
+/// Runs a test on a small file system of its own, in a mount namespace that only its thread sees. Needs root.
+#[cfg(target_os = "linux")]
+fn on_a_file_system(size: &str, test: impl FnOnce(&Path) + Send + 'static) {
+    let size = CString::new(format!("size={size}")).unwrap();
+    let thread = std::thread::spawn(move || {
+        let scratch = Scratch::new();
+        let path = CString::new(scratch.0.to_str().unwrap()).unwrap();
+        // SAFETY: the arguments are constants; the namespace is this thread's alone.
+        if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
+            eprintln!("skipped: a mount namespace needs root");
+            return;
+        }
+        mount(c"none", c"/", c"none", libc::MS_REC | libc::MS_PRIVATE, None);
+        mount(c"none", &path, c"tmpfs", 0, Some(&size));
+        test(&scratch.0);
+        // SAFETY: the path is a string that lives until after the call.
+        unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn mount(
+    source: &std::ffi::CStr,
+    target: &std::ffi::CStr,
+    kind: &std::ffi::CStr,
+    flags: libc::c_ulong,
+    data: Option<&CString>,
+) {
+    let data = data.map_or(std::ptr::null(), |data| data.as_ptr());
+    // SAFETY: every pointer is a string that lives until after the call, or null where that is allowed.
+    let result = unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.cast()) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+fn trouble(replies: &[Reply]) -> Option<&Trouble> {
+    replies.iter().find_map(|reply| match reply {
+        Reply::Trouble(trouble) => Some(trouble),
+        _ => None,
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_survived_in_memory_and_made_up_for() {
+    on_a_file_system("160k", |directory| {
+        let path = directory.join("flows.db");
+        let mut store = open(&path, at(0)).store;
+        insert(&mut store, flow(1, 1, 1, State::Pending), at(0));
+        tick(&mut store, at(10));
+        let full = std::fs::write(directory.join("else"), vec![0; 1 << 20]);
+        assert!(full.is_err());
+        for id in 2..=600 {
+            insert(&mut store, flow(id, 1, id as u16, State::Pending), at(20));
+        }
+        let replies = tick(&mut store, at(30));
+        assert!(trouble(&replies).unwrap().0.contains("the disk is full"), "{replies:?}");
+        // The owner's decision stands, and says that it is not safe yet. The trouble is not told twice.
+        let selection = Selection::Ids(vec![FlowId(600)]);
+        let request = Request::Decide { ticket: 1, selection, decision: Decision::Deny, fresh: FlowId(601) };
+        let replies = ask(&mut store, request, at(31));
+        let [Reply::Decided { result: Ok(decided), .. }] = replies.as_slice() else { panic!("{replies:?}") };
+        assert!(decided.saved.is_err());
+        assert_eq!(find(&mut store, key(1, 600)).unwrap().state, State::Denied);
+        // The waits grow, up to ten minutes.
+        let mut waits = Vec::new();
+        let mut now = 31;
+        for _ in 0..9 {
+            waits.push(store.idle_for(at(now)).as_secs());
+            now += store.idle_for(at(now)).as_secs();
+            assert_eq!(tick(&mut store, at(now)), []);
+        }
+        assert_eq!(waits, [20, 40, 80, 160, 320, 600, 600, 600, 600]);
+        std::fs::remove_file(directory.join("else")).unwrap();
+        now += 600;
+        assert_eq!(tick(&mut store, at(now)), [Reply::Recovered]);
+        let found = in_file(&path);
+        assert_eq!((found.len(), found[599].state), (600, State::Denied));
+        assert_eq!(store.idle_for(at(now)).as_secs(), 12 * HOUR - now);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_file_system_is_read_and_what_is_learned_is_written_when_it_can_be() {
+    on_a_file_system("1m", |directory| {
+        let path = directory.join("flows.db");
+        let target = CString::new(directory.to_str().unwrap()).unwrap();
+        let mut store = open(&path, at(0)).store;
+        decide(&mut store, service("b8:27:eb:00:00:01", Some(22)), Decision::Deny, at(0));
+        drop(store);
+        mount(c"none", &target, c"tmpfs", libc::MS_REMOUNT | libc::MS_RDONLY, None);
+        let opened = open(&path, at(0));
+        assert!(opened.trouble.as_ref().unwrap().0.contains("Read-only file system"), "{:?}", opened.trouble);
+        assert_eq!((opened.counts.denied, opened.next_id, opened.moved_aside), (1, FlowId(2), None));
+        let mut store = opened.store;
+        insert(&mut store, flow(2, 1, 80, State::Allowed), at(1));
+        tick(&mut store, at(11));
+        mount(c"none", &target, c"tmpfs", libc::MS_REMOUNT, None);
+        assert_eq!(tick(&mut store, at(100)), [Reply::Recovered]);
+        let states: Vec<State> = in_file(&path).iter().map(|record| record.state).collect();
+        assert_eq!(states, [State::Denied, State::Allowed]);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_file_system_without_a_file_is_waited_for() {
+    on_a_file_system("1m", |directory| {
+        let path = directory.join("flows.db");
+        let target = CString::new(directory.to_str().unwrap()).unwrap();
+        mount(c"none", &target, c"tmpfs", libc::MS_REMOUNT | libc::MS_RDONLY, None);
+        let opened = open(&path, at(0));
+        assert!(opened.trouble.is_some());
+        let mut store = opened.store;
+        insert(&mut store, flow(1, 1, 80, State::Allowed), at(1));
+        mount(c"none", &target, c"tmpfs", libc::MS_REMOUNT, None);
+        assert_eq!(tick(&mut store, at(100)), [Reply::Recovered]);
+        assert_eq!(in_file(&path).len(), 1);
+    });
+}
+
+#[test]
+fn a_second_daemon_works_in_memory_and_harms_nothing() {
+    let scratch = Scratch::new();
+    let mut first = open(&scratch.database(), at(0)).store;
+    decide(&mut first, service("b8:27:eb:00:00:01", Some(22)), Decision::Deny, at(0));
+    let opened = open(&scratch.database(), at(0));
+    assert!(opened.trouble.unwrap().0.contains("another program"));
+    assert_eq!((opened.counts.denied, opened.moved_aside), (1, None));
+    let mut second = opened.store;
+    insert(&mut second, flow(2, 1, 80, State::Allowed), at(1));
+    tick(&mut second, at(20));
+    drop(first);
+    assert_eq!(tick(&mut second, at(100)), [Reply::Recovered]);
+    assert_eq!(in_file(&scratch.database()).len(), 2);
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_waited_for() {
+    let scratch = Scratch::new();
+    let directory = scratch.0.join("later");
+    std::fs::write(&directory, "in the way").unwrap();
+    let opened = open(&directory.join("flows.db"), at(0));
+    assert!(opened.trouble.is_some());
+    let mut store = opened.store;
+    insert(&mut store, flow(1, 1, 80, State::Allowed), at(1));
+    assert_eq!(tick(&mut store, at(15)), []);
+    std::fs::remove_file(&directory).unwrap();
+    assert_eq!(tick(&mut store, at(100)), [Reply::Recovered]);
+    assert_eq!(in_file(&directory.join("flows.db")).len(), 1);
+}
+
+#[test]
+fn a_database_that_appears_later_is_not_overwritten() {
+    let scratch = Scratch::new();
+    let elsewhere = Scratch::new();
+    let mut other = open(&elsewhere.database(), at(0)).store;
+    decide(&mut other, service("b8:27:eb:00:00:01", Some(22)), Decision::Deny, at(0));
+    drop(other);
+    let directory = scratch.0.join("later");
+    std::fs::write(&directory, "in the way").unwrap();
+    let mut store = open(&directory.join("flows.db"), at(0)).store;
+    insert(&mut store, flow(1, 1, 80, State::Allowed), at(1));
+    std::fs::remove_file(&directory).unwrap();
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::copy(elsewhere.database(), directory.join("flows.db")).unwrap();
+    let replies = tick(&mut store, at(100));
+    assert!(trouble(&replies).unwrap().0.contains("restart glacic"), "{replies:?}");
+    assert_eq!(in_file(&directory.join("flows.db"))[0].state, State::Denied);
+}
