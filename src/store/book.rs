@@ -8,7 +8,7 @@ use rusqlite::{Connection, Result, params};
 use super::due::Due;
 use super::life::Life;
 use super::shadow::Shadow;
-use super::{BATCH_WAIT, Device, Limits, Reply, Request, Seen, destinations, devices, flows, value};
+use super::{BATCH_WAIT, Device, Limits, Reply, Request, Seen, Status, destinations, devices, flows, value};
 use crate::control::protocol::FlowCounts;
 use crate::flow::{FlowId, Key, Monotonic, Now, Record, State};
 
@@ -87,6 +87,7 @@ impl Store {
                 logged(self.names(&names));
             }
             Request::Decisions { ticket } => self.decisions(ticket, reply),
+            Request::Status { ticket } => reply(Reply::Status { ticket, status: self.status() }),
             Request::Meta { key, value, soon } => {
                 match value {
                     Some(value) => self.meta.insert(key.clone(), value),
@@ -131,6 +132,16 @@ impl Store {
             (None, None) => flush,
         };
         next.since(now.mono)
+    }
+
+    fn status(&self) -> Status {
+        let devices = self.tables.query_row("SELECT count(*) FROM devices", [], |row| row.get::<_, i64>(0));
+        Status {
+            flows: self.counts,
+            devices: logged(devices).unwrap_or_default().unsigned_abs(),
+            commits: self.shadow.commits,
+            failures: self.shadow.failures,
+        }
     }
 
     pub(super) fn find(&self, key: &Key) -> Result<Option<Record>> {

@@ -50,7 +50,7 @@ impl Life {
         file.query_row("SELECT identity, uptime, next_id FROM life WHERE id = 1", [], |row| {
             let identity = within(row, 0, i64::MIN..i64::MAX);
             let uptime = within(row, 1, UPTIMES);
-            let next_id = within(row, 2, IDS);
+            let next_id = within(row, 2, IDS.start..IDS.end + 1);
             Ok(identity.zip(uptime).zip(next_id))
         })
         .optional()

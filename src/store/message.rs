@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::control::protocol::Error;
+use crate::control::protocol::{Error, FlowCounts};
 use crate::flow::query::{Decision, Query, Selection};
 use crate::flow::{DeviceMode, FlowId, Key, Mac, Record, State, Wall};
 
@@ -33,6 +33,8 @@ pub enum Request {
     Names(Vec<(Mac, String)>),
     /// Everything that was allowed or denied, by several [`Reply::Decisions`]: what kernel sets are filled from.
     Decisions { ticket: u32 },
+    /// How the store is, by [`Reply::Status`].
+    Status { ticket: u32 },
     /// A little state to keep: `None` forgets it. Written `soon` as a learned flow is, or else at the flush interval.
     Meta { key: String, value: Option<String>, soon: bool },
     /// The wall clock was set forward by so many seconds: times taken before are mended.
@@ -95,6 +97,10 @@ pub enum Reply {
         chunk: Vec<(Key, State)>,
         last: bool,
     },
+    Status {
+        ticket: u32,
+        status: Status,
+    },
     /// The file can no longer be written: what changes stays in memory, and is tried again.
     Trouble(super::Trouble),
     /// The file is whole again: everything is written.
@@ -106,6 +112,17 @@ pub enum Reply {
 impl Reply {
     /// Decisions in one [`Reply::Decisions`].
     pub const CHUNK: usize = 1024;
+}
+
+/// How the store is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Status {
+    pub flows: FlowCounts,
+    pub devices: u64,
+    /// Transactions that reached the file since it was opened.
+    pub commits: u64,
+    /// Transactions that failed; what was in them is written by a later one.
+    pub failures: u64,
 }
 
 /// What a decision did.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Result};
 
 use super::due::Kind;
-use super::file::{self, Fault, File};
+use super::file::{self, Fault, File, Place};
 use super::life::Life;
 use super::{Reply, Store, Trouble, destinations, devices, flows, meta};
 use crate::flow::{Monotonic, Now};
@@ -19,14 +19,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
 pub struct Shadow {
     path: PathBuf,
     state: State,
+    /// Which file was open last.
+    place: Option<Place>,
     /// Set from the first failure until everything is written.
     failure: Option<Failure>,
     /// When everything was last written.
     pub flushed: Monotonic,
     /// The uptime that the file has; `None`: no life at all.
     uptime: Option<i64>,
-    /// Transactions that reached the file.
+    /// Transactions that reached the file, and that did not.
     pub commits: u64,
+    pub failures: u64,
 }
 
 enum State {
@@ -45,17 +48,19 @@ struct Failure {
 impl Shadow {
     pub fn open(path: PathBuf, file: File, now: Monotonic) -> Shadow {
         let uptime = file.life.map(|life| life.uptime);
-        Shadow { path, state: State::Open(file.connection), failure: None, flushed: now, uptime, commits: 0 }
+        let (state, place) = (State::Open(file.connection), file.place);
+        Shadow { path, state, place, failure: None, flushed: now, uptime, commits: 0, failures: 0 }
     }
 
     pub fn closed(path: PathBuf, reason: &str, now: Monotonic) -> Shadow {
         let trouble = working_in_memory(&path, reason);
         let failure = Some(Failure { trouble, retry: now.after(FIRST_WAIT), wait: FIRST_WAIT });
-        Shadow { path, state: State::Closed, failure, flushed: now, uptime: None, commits: 0 }
+        Shadow { path, state: State::Closed, place: None, failure, flushed: now, uptime: None, commits: 0, failures: 1 }
     }
 
     pub fn detached(path: PathBuf, now: Monotonic) -> Shadow {
-        Shadow { path, state: State::Detached, failure: None, flushed: now, uptime: None, commits: 0 }
+        let state = State::Detached;
+        Shadow { path, state, place: None, failure: None, flushed: now, uptime: None, commits: 0, failures: 0 }
     }
 
     pub fn trouble(&self) -> Option<&Trouble> {
@@ -67,6 +72,11 @@ impl Shadow {
         self.failure.as_ref().map(|failure| failure.retry)
     }
 
+    fn put(&mut self, file: File) {
+        self.place = file.place;
+        self.state = State::Open(file.connection);
+    }
+
     /// Notes a failure; whether there is news in it.
     fn failed(&mut self, reason: &str, now: Monotonic) -> (Trouble, bool) {
         let trouble = working_in_memory(&self.path, reason);
@@ -74,6 +84,7 @@ impl Shadow {
             Some(known) => (known.trouble != trouble, known.wait.saturating_mul(2).min(LONGEST_WAIT)),
             None => (true, FIRST_WAIT),
         };
+        self.failures += 1;
         self.failure = Some(Failure { trouble: trouble.clone(), retry: now.after(wait), wait });
         // A file system that comes back read-write is only noticed by opening again.
         self.state = State::Closed;
@@ -121,8 +132,10 @@ impl Store {
     fn try_commit(&mut self, everything: bool, now: Now) -> std::result::Result<(), String> {
         match self.shadow.state {
             State::Detached => return Ok(()),
-            State::Closed => self.reopen()?,
+            // Deleted or replaced under our hands: what is written to it now would be lost at the next start.
+            State::Open(_) if Place::of(&self.shadow.path) != self.shadow.place => self.reopen()?,
             State::Open(_) => {}
+            State::Closed => self.reopen()?,
         }
         match self.write(everything, now) {
             Ok(()) => Ok(()),
@@ -137,18 +150,26 @@ impl Store {
     }
 
     fn reopen(&mut self) -> std::result::Result<(), String> {
+        self.shadow.state = State::Closed;
         let file = match file::open(&self.shadow.path) {
             Ok(file) => file,
             Err(Fault::Unreachable(reason)) => return Err(reason),
             Err(Fault::Unfit(reason)) => return self.replace(&reason),
         };
-        match file.life {
-            Some(life) if life.identity == self.life.identity => self.shadow.uptime = Some(life.uptime),
+        let ours = file.life.filter(|life| life.identity == self.life.identity);
+        match (file.life, ours, self.shadow.place) {
+            (None, ..) => self.everything_is_new().map_err(|fault| fault.to_string())?,
+            (Some(_), _, Some(place)) if file.place != Some(place) => {
+                drop(file);
+                return self.replace("was put in the place of the one in use");
+            }
+            (_, Some(life), _) => self.shadow.uptime = Some(life.uptime),
             // Two lives cannot be merged: their numbers mean different flows.
-            Some(_) => return Err("it could not be read at start, and now it can: restart glacic to use it".to_owned()),
-            None => self.everything_is_new().map_err(|fault| fault.to_string())?,
+            (Some(_), None, _) => {
+                return Err("it could not be read at start, and now it can: restart glacic to use it".to_owned());
+            }
         }
-        self.shadow.state = State::Open(file.connection);
+        self.shadow.put(file);
         Ok(())
     }
 
@@ -164,7 +185,7 @@ impl Store {
             Fault::Unreachable(reason) | Fault::Unfit(reason) => reason,
         })?;
         self.everything_is_new().map_err(|fault| fault.to_string())?;
-        self.shadow.state = State::Open(file.connection);
+        self.shadow.put(file);
         Ok(())
     }
 

@@ -182,3 +182,16 @@ fn destinations_are_kept_with_their_flows() {
     let left: i64 = store.tables.query_row("SELECT count(*) FROM destinations", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 1);
 }
+
+#[test]
+fn the_store_says_how_it_is() {
+    let scratch = Scratch::new();
+    let mut store = open(&scratch.database(), at(0)).store;
+    insert(&mut store, flow(1, 1, 1, State::Pending), at(0));
+    insert(&mut store, flow(2, 2, 1, State::Denied), at(0));
+    tick(&mut store, at(10));
+    let replies = ask(&mut store, Request::Status { ticket: 5 }, at(11));
+    let [Reply::Status { ticket: 5, status }] = replies.as_slice() else { panic!("{replies:?}") };
+    assert_eq!((status.flows.pending, status.flows.denied, status.devices), (1, 1, 2));
+    assert_eq!((status.commits, status.failures), (1, 0));
+}
