@@ -101,8 +101,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Chosen by measurement, as the journal mode: `benches/store.rs` shows that a lone decision takes 7 KB of ext4 this way,
-/// 15 KB with pages of 4,096 bytes, and 16 to 26 KB with a rollback journal.
+/// Chosen by measurement, as the journal mode: `benches/store.rs` shows that a lone decision takes 4 to 7 KB of
+/// ext4 this way, 12 to 15 KB with pages of 4,096 bytes, and 10 to 26 KB with a rollback journal.
 const PAGE_SIZE: i64 = 1024;
 
 /// Judges what is in the file, takes it up the ladder, and sets how it is written.

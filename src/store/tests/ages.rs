@@ -127,3 +127,19 @@ fn a_clock_that_is_still_not_set_mends_nothing() {
     let found = find(&mut store, key(1, 1)).unwrap();
     assert_eq!((found.first_seen.seconds, found.last_seen.seconds), (0, 7));
 }
+
+#[test]
+fn an_age_that_lies_ahead_does_not_keep_a_flow_for_ever() {
+    let scratch = Scratch::new();
+    let mut store = open(&scratch.database(), at(0)).store;
+    insert(&mut store, flow(1, 1, 1, State::Pending), at(0));
+    store.flush(at(1)).unwrap();
+    drop(store);
+    let tampered = rusqlite::Connection::open(scratch.database()).unwrap();
+    tampered.execute("UPDATE flows SET aged = 1000000", []).unwrap();
+    drop(tampered);
+    let mut store = open(&scratch.database(), at(0)).store;
+    assert_eq!(store.counts.pending, 1);
+    tick(&mut store, at(31 * DAY));
+    assert_eq!(store.counts.pending, 0);
+}

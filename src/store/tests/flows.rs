@@ -84,8 +84,10 @@ fn a_learned_flow_does_not_bring_the_counters_of_others_along() {
     ask(&mut store, Request::Seen(vec![Seen { id: FlowId(1), at: at(20).wall, connections: 1 }]), at(20));
     insert(&mut store, flow(2, 1, 80, State::Allowed), at(20));
     tick(&mut store, at(30));
-    let counts: Vec<u64> = in_file(&scratch.database()).iter().map(|record| record.connections).collect();
-    assert_eq!(counts, [1, 1]);
+    let counts = || in_file(&scratch.database()).iter().map(|record| record.connections).collect::<Vec<_>>();
+    assert_eq!(counts(), [1, 1]);
+    store.flush(at(40)).unwrap();
+    assert_eq!(counts(), [2, 1]);
 }
 
 #[test]
@@ -107,23 +109,24 @@ fn a_day_without_anything_new_takes_at_most_two_transactions() {
 #[test]
 fn the_oldest_undecided_flow_gives_way_and_what_was_decided_never_does() {
     let scratch = Scratch::new();
-    let limits = Limits { max_flows: 4, ..LIMITS };
+    let limits = Limits { max_flows: 5, ..LIMITS };
     let mut store = crate::store::open(&scratch.database(), limits, at(0)).store;
     insert(&mut store, flow(1, 1, 1, State::Allowed), at(0));
     insert(&mut store, flow(2, 1, 2, State::Pending), at(0));
     insert(&mut store, flow(3, 1, 3, State::Denied), at(0));
     insert(&mut store, flow(4, 2, 4, State::Pending), at(2 * HOUR));
-    ask(&mut store, Request::Seen(vec![Seen { id: FlowId(2), at: at(3 * HOUR).wall, connections: 1 }]), at(3 * HOUR));
-    let forgotten = |replies: Vec<Reply>| match replies.as_slice() {
-        [Reply::Forgotten(records)] => records.iter().map(|record| record.id.0).collect::<Vec<_>>(),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(forgotten(insert(&mut store, flow(5, 1, 5, State::Allowed), at(4 * HOUR))), [4]);
-    assert_eq!(forgotten(insert(&mut store, flow(6, 1, 6, State::Allowed), at(4 * HOUR))), [2]);
-    assert_eq!(insert(&mut store, flow(7, 1, 7, State::Pending), at(4 * HOUR)), [Reply::Full { key: key(1, 7) }]);
+    let again = vec![Seen { id: FlowId(2), at: at(3 * HOUR).wall, connections: 1 }];
+    ask(&mut store, Request::Seen(again), at(3 * HOUR));
+    insert(&mut store, flow(5, 1, 5, State::Pending), at(4 * HOUR));
+    for (new, oldest) in [(6, 4), (7, 2), (8, 5)] {
+        let replies = insert(&mut store, flow(new, 1, new as u16, State::Allowed), at(4 * HOUR));
+        let [Reply::Forgotten(records)] = replies.as_slice() else { panic!("{replies:?}") };
+        assert_eq!(records.iter().map(|record| record.id.0).collect::<Vec<_>>(), [oldest]);
+    }
+    assert_eq!(insert(&mut store, flow(9, 1, 9, State::Pending), at(4 * HOUR)), [Reply::Full { key: key(1, 9) }]);
     store.flush(at(4 * HOUR)).unwrap();
     let left: Vec<u32> = in_file(&scratch.database()).iter().map(|record| record.id.0).collect();
-    assert_eq!(left, [1, 3, 5, 6]);
+    assert_eq!(left, [1, 3, 6, 7, 8]);
     // Device 2 had nothing but the flow that gave way.
     let mut devices = Vec::new();
     store.each_device(|device| devices.push(device.mac));
@@ -150,9 +153,10 @@ fn a_number_is_never_used_twice() {
     let scratch = Scratch::new();
     let mut store = open(&scratch.database(), at(0)).store;
     insert(&mut store, flow(1, 1, 1, State::Allowed), at(0));
-    insert(&mut store, flow(2, 1, 2, State::Allowed), at(0));
     store.flush(at(1)).unwrap();
-    decide(&mut store, Selection::Ids(vec![FlowId(2)]), Decision::Forget, at(2));
+    insert(&mut store, flow(2, 1, 2, State::Allowed), at(1));
+    tick(&mut store, at(11));
+    decide(&mut store, Selection::Ids(vec![FlowId(2)]), Decision::Forget, at(12));
     drop(store);
     assert_eq!(open(&scratch.database(), at(0)).next_id, FlowId(3));
 }
@@ -179,8 +183,11 @@ fn destinations_are_kept_with_their_flows() {
     store.flush(at(1)).unwrap();
     assert_eq!(in_file(&scratch.database()), flows);
     decide(&mut store, Selection::Ids(vec![FlowId(2)]), Decision::Forget, at(2));
-    let left: i64 = store.tables.query_row("SELECT count(*) FROM destinations", [], |row| row.get(0)).unwrap();
-    assert_eq!(left, 1);
+    let copy = crate::store::read_copy(&scratch.database(), at(0)).unwrap();
+    for tables in [&store.tables, &copy.tables] {
+        let left: i64 = tables.query_row("SELECT count(*) FROM destinations", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 1);
+    }
 }
 
 #[test]
