@@ -19,6 +19,8 @@ use std::net::IpAddr;
 use crate::flow::Protocol;
 
 pub mod cooked;
+#[cfg(test)]
+mod differential;
 pub mod ethernet;
 pub mod extension;
 pub mod icmp;
