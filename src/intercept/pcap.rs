@@ -25,8 +25,6 @@ mod classic;
 mod error;
 mod ng;
 mod source;
-#[cfg(test)]
-mod tests;
 
 pub use error::{Error, Fault};
 use source::Source;
@@ -151,7 +149,6 @@ impl<R: Read> Reader<R> {
         if self.ended {
             return None;
         }
-        let start = self.source.offset();
         let record = match &mut self.format {
             Format::Classic(header) => header.record(&mut self.source, &mut self.packet),
             Format::Ng(section) => section.record(&mut self.source, &mut self.packet),
@@ -164,7 +161,7 @@ impl<R: Read> Reader<R> {
             }
             Err(Error { fault: Fault::Truncated, .. }) => {
                 self.ended = true;
-                self.truncated = Some(start);
+                self.truncated = Some(self.source.record());
                 None
             }
             Err(error) => {
@@ -174,7 +171,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Once the end is reached: the offset after the last whole packet, if the capture was cut off behind it.
+    /// Once the end is reached: where the last record begins, if the capture was cut off inside it.
     /// That is how a capture ends whose program was killed; what was read before is good.
     pub const fn truncated(&self) -> Option<u64> {
         self.truncated

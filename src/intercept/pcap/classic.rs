@@ -39,6 +39,7 @@ impl Header {
     }
 
     pub(super) fn record<R: Read>(&self, source: &mut Source<R>, packet: &mut Vec<u8>) -> Result<Record, Error> {
+        source.begin();
         let Some(seconds) = source.array_or_end::<4>()? else { return Ok(Record::End) };
         let seconds = u64::from(self.order.u32(seconds));
         let fraction = self.order.u32(source.array()?);

@@ -7,7 +7,7 @@ use super::ng::MAX_INTERFACES;
 /// A capture that cannot be read on.
 #[derive(Debug)]
 pub struct Error {
-    /// Bytes from the beginning of the capture to the place of the fault.
+    /// Bytes from the beginning of the capture to the fault, or to the record that has it.
     pub offset: u64,
     pub fault: Fault,
 }

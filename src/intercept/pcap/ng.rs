@@ -113,7 +113,7 @@ impl<R: Read> Body<'_, R> {
 impl Section {
     /// Reads a section header block, of which the type has been read.
     pub(super) fn read<R: Read>(source: &mut Source<R>) -> Result<Section, Error> {
-        let start = source.offset().saturating_sub(4);
+        let start = source.record();
         let length = source.array::<4>()?;
         let order = match source.array::<4>()? {
             [0x1a, 0x2b, 0x3c, 0x4d] => Order::Big,
@@ -135,7 +135,7 @@ impl Section {
     /// Reads on to the next packet, over blocks of other kinds and into following sections.
     pub(super) fn record<R: Read>(&mut self, source: &mut Source<R>, packet: &mut Vec<u8>) -> Result<Record, Error> {
         loop {
-            let start = source.offset();
+            let start = source.begin();
             let Some(kind) = source.array_or_end::<4>()? else { return Ok(Record::End) };
             if kind == MAGIC {
                 *self = Section::read(source)?;

@@ -38,16 +38,29 @@ impl Order {
 pub(super) struct Source<R> {
     read: BufReader<R>,
     offset: u64,
+    /// Where the record at hand begins.
+    record: u64,
 }
 
 impl<R: Read> Source<R> {
     pub(super) fn new(read: R) -> Source<R> {
-        Source { read: BufReader::with_capacity(64 * 1024, read), offset: 0 }
+        Source { read: BufReader::with_capacity(64 * 1024, read), offset: 0, record: 0 }
     }
 
     /// Bytes read so far.
     pub(super) const fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Says that a record begins here, and where that is.
+    pub(super) const fn begin(&mut self) -> u64 {
+        self.record = self.offset;
+        self.record
+    }
+
+    /// Where the record at hand begins.
+    pub(super) const fn record(&self) -> u64 {
+        self.record
     }
 
     pub(super) const fn error(&self, fault: Fault) -> Error {
@@ -82,7 +95,7 @@ impl<R: Read> Source<R> {
     pub(super) fn packet(&mut self, length: u32, packet: &mut Vec<u8>) -> Result<(), Error> {
         packet.clear();
         if length > MAX_PACKET {
-            return Err(self.error(Fault::TooLong(length)));
+            return Err(Error { offset: self.record, fault: Fault::TooLong(length) });
         }
         let read = self.read.by_ref().take(u64::from(length)).read_to_end(packet);
         self.advance(read.map(|count| count as u64), u64::from(length))
