@@ -100,3 +100,126 @@ fn asks(facts: &Facts) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEVICE: Mac = Mac([0xb8, 0x27, 0xeb, 0, 0, 1]);
+    const ROUTER: Mac = Mac([2, 0, 0, 0, 0, 1]);
+    const UDP: Protocol = Protocol::UDP;
+    const TCP: Protocol = Protocol::TCP;
+
+    const fn at(seconds: u64) -> Monotonic {
+        Monotonic::from_secs(seconds)
+    }
+
+    /// From the device, 10.0.0.2, to 192.0.2.1.
+    fn out(protocol: Protocol, ports: (u16, u16), stage: Stage) -> Facts {
+        let (source, destination) = ([10, 0, 0, 2].into(), [192, 0, 2, 1].into());
+        Facts { source, destination, protocol, source_port: ports.0, port: ports.1, stage }
+    }
+
+    /// The other way, for protocols with ports.
+    fn back(facts: Facts, stage: Stage) -> Facts {
+        let Facts { source, destination, protocol, source_port, port, .. } = facts;
+        Facts { source: destination, destination: source, protocol, source_port: port, port: source_port, stage }
+    }
+
+    #[test]
+    fn a_conversation_opens_once_whoever_answers() {
+        let mut tracker = Tracker::new();
+        let query = out(UDP, (40000, 53), Stage::Opening);
+        assert!(tracker.opens(DEVICE, &query, at(0)));
+        assert!(!tracker.opens(ROUTER, &back(query, Stage::Opening), at(1)));
+        assert!(!tracker.opens(DEVICE, &query, at(2)));
+        assert!(tracker.opens(DEVICE, &out(UDP, (40001, 53), Stage::Opening), at(3)));
+    }
+
+    #[test]
+    fn whoever_speaks_first_opens() {
+        let mut tracker = Tracker::new();
+        let query = out(UDP, (40000, 53), Stage::Opening);
+        assert!(tracker.opens(ROUTER, &back(query, Stage::Opening), at(0)));
+        assert!(!tracker.opens(DEVICE, &query, at(0)));
+    }
+
+    #[test]
+    fn a_conversation_is_over_after_five_silent_minutes() {
+        let mut tracker = Tracker::new();
+        let query = out(UDP, (40000, 53), Stage::Opening);
+        assert!(tracker.opens(DEVICE, &query, at(0)));
+        assert!(!tracker.opens(DEVICE, &query, at(299)));
+        assert!(!tracker.opens(ROUTER, &back(query, Stage::Opening), at(598)));
+        assert!(tracker.opens(DEVICE, &query, at(898)));
+    }
+
+    #[test]
+    fn tcp_opens_with_a_syn_and_never_in_mid_stream() {
+        let mut tracker = Tracker::new();
+        let syn = out(TCP, (50000, 443), Stage::Opening);
+        assert!(!tracker.opens(DEVICE, &out(TCP, (50000, 443), Stage::MidStream), at(0)));
+        assert!(tracker.opens(DEVICE, &syn, at(1)));
+        assert!(!tracker.opens(DEVICE, &syn, at(2)), "sent again");
+        assert!(!tracker.opens(ROUTER, &back(syn, Stage::MidStream), at(3)));
+        assert!(!tracker.opens(DEVICE, &out(TCP, (50000, 443), Stage::MidStream), at(1000)), "silent for long");
+    }
+
+    #[test]
+    fn a_later_fragment_opens_nothing_and_is_no_conversation() {
+        let mut tracker = Tracker::new();
+        assert!(!tracker.opens(DEVICE, &out(UDP, (0, 0), Stage::LaterFragment), at(0)));
+        assert_eq!(tracker.conversations.len(), 0);
+    }
+
+    #[test]
+    fn of_icmp_only_requests_open() {
+        let mut tracker = Tracker::new();
+        for (protocol, requests) in [(Protocol::ICMP, &[8, 13, 15, 17][..]), (Protocol::ICMPV6, &[128, 139])] {
+            let opened: Vec<u16> = (0..=255)
+                .filter(|kind| tracker.opens(DEVICE, &out(protocol, (0, *kind), Stage::Opening), at(0)))
+                .collect();
+            assert_eq!(opened, requests, "{protocol}");
+        }
+        assert!(!tracker.opens(DEVICE, &out(IGMP, (0, 0), Stage::Opening), at(0)));
+    }
+
+    #[test]
+    fn two_hosts_that_ping_each_other_open_two_connections() {
+        let mut tracker = Tracker::new();
+        let ping = out(Protocol::ICMP, (0, 8), Stage::Opening);
+        let other = Facts { source: ping.destination, destination: ping.source, ..ping };
+        assert!(tracker.opens(DEVICE, &ping, at(0)));
+        assert!(tracker.opens(ROUTER, &other, at(0)));
+        assert!(!tracker.opens(DEVICE, &ping, at(1)));
+    }
+
+    #[test]
+    fn a_group_address_sends_nothing() {
+        let query = out(UDP, (40000, 53), Stage::Opening);
+        assert!(!Tracker::new().opens(Mac([0xff; 6]), &query, at(0)));
+        assert!(!Tracker::new().opens(Mac([1, 0, 0x5e, 0, 0, 1]), &query, at(0)));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_least_active_is_forgotten() {
+        let mut tracker = Tracker::with_limit(2);
+        let query = |port| out(UDP, (port, 53), Stage::Opening);
+        assert!(tracker.opens(DEVICE, &query(1), at(0)));
+        assert!(tracker.opens(DEVICE, &query(2), at(0)));
+        assert!(!tracker.opens(DEVICE, &query(1), at(0)));
+        assert!(tracker.opens(DEVICE, &query(3), at(0)), "2 is forgotten");
+        assert!(!tracker.opens(DEVICE, &query(1), at(0)));
+        assert!(tracker.opens(DEVICE, &query(2), at(0)));
+        assert_eq!(tracker.conversations.len(), 2);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_does_no_harm() {
+        let mut tracker = Tracker::new();
+        let query = out(UDP, (40000, 53), Stage::Opening);
+        assert!(tracker.opens(DEVICE, &query, at(1000)));
+        assert!(!tracker.opens(DEVICE, &query, at(0)));
+        assert!(!tracker.opens(DEVICE, &query, at(1200)));
+    }
+}
