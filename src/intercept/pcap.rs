@@ -100,7 +100,7 @@ impl<'a> Frame<'a> {
 
 /// Reads one capture, packet by packet.
 ///
-/// Memory: a read buffer of 64 KiB, one packet of at most [`MAX_PACKET`] bytes, and 16 bytes an interface.
+/// Memory: a read buffer of 64 KiB, one packet of at most [`MAX_PACKET`] bytes, and 24 bytes an interface.
 #[derive(Debug)]
 pub struct Reader<R> {
     source: Source<R>,

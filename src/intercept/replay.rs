@@ -12,7 +12,7 @@ use lru::LruCache;
 use crate::flow::{Mac, Monotonic, Protocol};
 use crate::wire::{Facts, Stage};
 
-/// Conversations remembered at a time; the least recently active is forgotten first. About 100 bytes each.
+/// Conversations remembered at a time; the least recently active is forgotten first.
 pub const MAX_CONVERSATIONS: usize = 65_536;
 
 /// A conversation that was silent for so long is over: what follows opens another.

@@ -29,7 +29,7 @@ pub enum Fault {
     ByteOrder([u8; 4]),
     /// A packet of an interface that its section has not described.
     Interface(u32),
-    /// A section with more than [`MAX_INTERFACES`] interfaces.
+    /// A section with more than 4,096 interfaces.
     TooManyInterfaces,
     /// It ends inside its head. (Inside a later record this is [`Reader::truncated`](super::Reader::truncated).)
     Truncated,
