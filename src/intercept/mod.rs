@@ -1,1 +1,12 @@
 //! Where packets come from: the kernel's queue, the kernel's log, or a capture file.
+
+#[cfg(target_os = "linux")]
+pub mod log;
+#[cfg(target_os = "linux")]
+pub mod queue;
+mod received;
+pub mod verdict;
+
+#[cfg(target_os = "linux")]
+pub use crate::netlink::Packet;
+pub use received::{Received, Warning};
