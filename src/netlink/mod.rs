@@ -5,12 +5,17 @@
 //! What the kernel says is read by total functions: any bytes at all, any attribute absent, short or twice.
 //! Netlink's own headers are in the host's byte order, netfilter's attributes are big-endian: every read and write says which.
 
+pub mod attributes;
 pub mod conntrack;
 mod error;
+mod exchange;
 pub mod link;
+pub mod message;
 mod packet;
 pub mod sets;
+mod socket;
 pub mod watch;
 
 pub use error::{Cause, Error};
 pub use packet::Packet;
+pub use socket::{Batch, Family, Receipt, Socket};
