@@ -1,5 +1,7 @@
 //! Where packets come from: the kernel's queue, the kernel's log, or a capture file.
 
+#[cfg(all(test, target_os = "linux"))]
+mod live;
 #[cfg(target_os = "linux")]
 pub mod log;
 #[cfg(target_os = "linux")]

@@ -11,11 +11,18 @@ mod error;
 mod exchange;
 pub mod link;
 pub mod message;
+#[cfg(test)]
+pub(crate) mod namespace;
+pub mod nflog;
+pub mod nfqueue;
 mod packet;
+mod procfs;
 pub mod sets;
 mod socket;
+mod stream;
 pub mod watch;
 
 pub use error::{Cause, Error};
 pub use packet::Packet;
 pub use socket::{Batch, Family, Receipt, Socket};
+pub use stream::Stream;

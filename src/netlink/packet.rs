@@ -20,6 +20,12 @@ pub struct Packet<'a> {
     pub bytes: &'a [u8],
 }
 
+impl Packet<'_> {
+    /// What is known of a packet before any attribute is read.
+    pub(super) const EMPTY: Packet<'static> =
+        Packet { mac: None, in_interface: None, out_interface: None, hook: 0, ethertype: 0, mark: 0, bytes: &[] };
+}
+
 impl fmt::Debug for Packet<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Packet")
