@@ -41,6 +41,21 @@ impl Exchange {
         self.sequence
     }
 
+    /// The first of `count` consecutive sequence numbers, none of them 0.
+    pub fn reserve(&mut self, count: u32) -> u32 {
+        let first = self.next_sequence();
+        match first.checked_add(count) {
+            Some(end) => {
+                self.sequence = end.wrapping_sub(1);
+                first
+            }
+            None => {
+                self.sequence = count;
+                1
+            }
+        }
+    }
+
     /// Sends the one request that `build` makes with the sequence number it is given, and hands over each reply until the
     /// kernel acknowledges it or ends its listing. The request must ask for one of the two.
     pub fn ask(

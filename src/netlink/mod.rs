@@ -9,6 +9,7 @@ pub mod attributes;
 pub mod conntrack;
 mod error;
 mod exchange;
+mod key;
 pub mod link;
 pub mod message;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod procfs;
 pub mod sets;
 mod socket;
 mod stream;
+mod tables;
 pub mod watch;
 
 pub use error::{Cause, Error};

@@ -1,58 +1,21 @@
-//! Elements of nf_tables sets: put, removed and listed without an `nft` process.
+//! Elements of nf_tables sets: put, removed and listed without an `nft` process (microseconds instead of milliseconds,
+//! and no tens of megabytes for a listing).
+//!
+//! Changes go to the kernel in transactions. One change that fails undoes its whole transaction, so it is found by its
+//! sequence number, left out, and the rest is sent again: a bad element never blocks the others.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use super::attributes::messages;
+use super::exchange::{Exchange, failed, refused};
+use super::tables::{self, Table};
+use super::{Cause, Error, Family, Receipt};
 
-use super::Error;
-use crate::flow::{Mac, Protocol};
+pub use super::key::KeyBytes;
+pub use super::tables::{Element, TableFamily};
 
-/// The address family of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TableFamily {
-    Inet,
-    Ip,
-    Ip6,
-    Arp,
-    Netdev,
-    Bridge,
-}
-
-/// An element's key: the parts of a concatenation, each padded to four bytes, in network byte order.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct KeyBytes {
-    bytes: [u8; KeyBytes::CAPACITY],
-    length: u8,
-}
-
-impl KeyBytes {
-    /// nf_tables' own limit for a key (NFT_DATA_VALUE_MAXLEN).
-    pub const CAPACITY: usize = 64;
-
-    pub const fn new() -> KeyBytes {
-        todo!()
-    }
-    pub fn ether_addr(self, _mac: Mac) -> KeyBytes {
-        todo!()
-    }
-    pub fn inet_proto(self, _protocol: Protocol) -> KeyBytes {
-        todo!()
-    }
-    pub fn inet_service(self, _port: u16) -> KeyBytes {
-        todo!()
-    }
-    /// `icmp_type` and `icmpv6_type`.
-    pub fn icmp_type(self, _number: u8) -> KeyBytes {
-        todo!()
-    }
-    pub fn ipv4_addr(self, _address: Ipv4Addr) -> KeyBytes {
-        todo!()
-    }
-    pub fn ipv6_addr(self, _address: Ipv6Addr) -> KeyBytes {
-        todo!()
-    }
-    pub fn as_bytes(&self) -> &[u8] {
-        todo!()
-    }
-}
+/// Changes in one transaction: enough to share its cost, few enough that the answers to all of them fit the socket.
+const TRANSACTION: usize = 256;
+/// Bytes of the socket's buffer: an answer to a refused change takes about a kilobyte of it.
+const SOCKET_BUFFER: usize = 1 << 20;
 
 /// One change of one set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +24,6 @@ pub struct Change<'a> {
     pub key: KeyBytes,
     /// Put it there (it may be there already), or take it away (it may be gone already).
     pub put: bool,
-}
-
-impl std::fmt::Debug for KeyBytes {
-    fn fmt(&self, _f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        todo!()
-    }
 }
 
 /// What became of changes.
@@ -78,17 +35,6 @@ pub struct Applied {
     pub failed: Vec<(usize, Error)>,
 }
 
-/// An element of a set, as a listing shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Element<'a> {
-    pub key: &'a [u8],
-    /// From the element's `counter`; none where the set has no counter.
-    pub packets: Option<u64>,
-    pub bytes: Option<u64>,
-    /// Milliseconds the element lives from now on; none where it stays.
-    pub expires_ms: Option<u64>,
-}
-
 /// What a listing brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Listing {
@@ -98,27 +44,343 @@ pub struct Listing {
 }
 
 /// The sets of one table.
-pub struct Sets {}
+#[derive(Debug)]
+pub struct Sets {
+    exchange: Exchange,
+    table: Table,
+}
+
+/// What the kernel said to a transaction.
+#[derive(Debug, Default)]
+struct Verdict {
+    /// Changes it refused: their place in the transaction, and why.
+    refused: Vec<(usize, Error)>,
+    /// Why it refused the whole.
+    whole: Option<Error>,
+}
 
 impl Sets {
     /// A way to the sets of `table`, which need not exist yet.
-    pub fn open(_family: TableFamily, _table: &str) -> Result<Sets, Error> {
-        todo!()
+    pub fn open(family: TableFamily, table: &str) -> Result<Sets, Error> {
+        let exchange = Exchange::open(Family::Netfilter)?;
+        exchange.socket.set_receive_buffer(SOCKET_BUFFER);
+        Ok(Sets { exchange, table: Table { family, name: table.to_owned() } })
     }
+
     /// Puts and removes elements, in transactions of up to 256. A change that fails is left out and the rest done.
-    pub fn apply(&mut self, _changes: &[Change<'_>]) -> Applied {
-        todo!()
+    pub fn apply(&mut self, changes: &[Change<'_>]) -> Applied {
+        let mut applied = Applied::default();
+        let indexed: Vec<(usize, &Change<'_>)> = changes.iter().enumerate().collect();
+        for some in indexed.chunks(TRANSACTION) {
+            self.apply_some(some.to_vec(), &mut applied);
+        }
+        applied.failed.sort_by_key(|(index, _)| *index);
+        applied
     }
+
+    fn apply_some(&mut self, mut changes: Vec<(usize, &Change<'_>)>, applied: &mut Applied) {
+        // Each turn leaves out one change at least, or halves them.
+        while !changes.is_empty() {
+            let verdict = self.transaction(changes.len(), |table, builder, first| {
+                for ((_, change), sequence) in changes.iter().zip(first..) {
+                    table.element(builder, sequence, change.set, change.key.as_bytes(), change.put);
+                }
+            });
+            match (verdict.whole, verdict.refused) {
+                (None, refused) if refused.is_empty() => {
+                    applied.done += changes.len();
+                    return;
+                }
+                (Some(error), refused) if refused.is_empty() => {
+                    if error.cause == Cause::Overflow && changes.len() > 1 {
+                        // The answers did not fit: fewer at once.
+                        let half = changes.split_off(changes.len() / 2);
+                        self.apply_some(half, applied);
+                        continue;
+                    }
+                    applied.failed.extend(changes.iter().map(|(index, _)| (*index, error.clone())));
+                    return;
+                }
+                (_, refused) => {
+                    let mut left_out = vec![false; changes.len()];
+                    for (place, error) in refused {
+                        let (Some((index, change)), Some(out)) = (changes.get(place), left_out.get_mut(place)) else {
+                            continue;
+                        };
+                        if std::mem::replace(out, true) {
+                            continue;
+                        }
+                        if is_as_asked(change.put, error.errno) {
+                            applied.done += 1;
+                        } else {
+                            applied.failed.push((*index, named(error, change)));
+                        }
+                    }
+                    let mut left_out = left_out.into_iter();
+                    changes.retain(|_| left_out.next() != Some(true));
+                }
+            }
+        }
+    }
+
     /// Hands over every element of `set`.
-    pub fn elements(&mut self, _set: &str, _take: impl FnMut(Element<'_>)) -> Result<Listing, Error> {
-        todo!()
+    pub fn elements(&mut self, set: &str, mut take: impl FnMut(Element<'_>)) -> Result<Listing, Error> {
+        let mut listing = Listing::default();
+        let table = &self.table;
+        let ended = self.exchange.ask(
+            "list the elements of a set",
+            |builder, sequence| table.list_elements(builder, sequence, set),
+            |message| {
+                for element in tables::elements(&message) {
+                    listing.elements += 1;
+                    take(element);
+                }
+            },
+        );
+        listing.interrupted =
+            ended.map_err(|error| Error { what: format!("list the set {set}").into(), ..error })?.interrupted;
+        Ok(listing)
     }
+
     /// Whether the table is there.
     pub fn table_exists(&mut self) -> Result<bool, Error> {
-        todo!()
+        let table = &self.table;
+        match self.exchange.ask("look for a table", |builder, sequence| table.get(builder, sequence), |_| ()) {
+            Ok(_) => Ok(true),
+            Err(error) if error.cause == Cause::Gone => Ok(false),
+            Err(error) => Err(module_missing(error)),
+        }
     }
+
     /// Removes the table with all that is in it; it may be gone already.
     pub fn delete_table(&mut self) -> Result<(), Error> {
-        todo!()
+        let verdict = self.transaction(1, |table, builder, sequence| table.delete(builder, sequence));
+        match verdict.refused.into_iter().map(|(_, error)| error).chain(verdict.whole).next() {
+            Some(error) if error.cause != Cause::Gone => {
+                Err(Error { what: format!("delete the table {}", self.table.name).into(), ..error })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends `count` messages, which `build` makes with consecutive sequence numbers, as one transaction.
+    fn transaction(&mut self, count: usize, build: impl FnOnce(&Table, &mut super::message::Builder, u32)) -> Verdict {
+        const WHAT: &str = "change sets";
+        let span = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(2);
+        let begin = self.exchange.reserve(span);
+        let first = begin.wrapping_add(1);
+        let exchange = &mut self.exchange;
+        exchange.builder.clear();
+        exchange.builder.batch_begin(begin);
+        build(&self.table, &mut exchange.builder, first);
+        exchange.builder.batch_end(begin.wrapping_add(span).wrapping_sub(1));
+
+        let mut verdict = Verdict::default();
+        let sent = exchange
+            .builder
+            .bytes()
+            .and_then(|bytes| exchange.socket.send(bytes).map_err(|error| failed(WHAT, &error)));
+        if let Err(error) = sent {
+            verdict.whole = Some(error);
+            return verdict;
+        }
+        // The kernel has worked on it before the send returned: what it has to say is here now. Silence is consent.
+        loop {
+            match exchange.socket.receive(&mut exchange.batch) {
+                Ok(Receipt::Empty) => return verdict,
+                Ok(Receipt::Overflow) => verdict.whole = Some(Error::new(WHAT, libc::ENOBUFS)),
+                Ok(Receipt::Datagrams) => (),
+                Err(error) => {
+                    verdict.whole = Some(failed(WHAT, &error));
+                    return verdict;
+                }
+            }
+            for message in exchange.batch.datagrams().flat_map(messages).flatten() {
+                let Some(answer) = message.answer().filter(|answer| answer.errno != 0) else { continue };
+                let place = message.sequence.wrapping_sub(first);
+                let error = refused(WHAT, &answer);
+                match usize::try_from(place) {
+                    Ok(place) if place < count => verdict.refused.push((place, error)),
+                    // The frame of this transaction; anything else is a late answer to another.
+                    _ if message.sequence.wrapping_sub(begin) < span => verdict.whole = Some(module_missing(error)),
+                    _ => (),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a refused change is nevertheless how it should be.
+fn is_as_asked(put: bool, errno: i32) -> bool {
+    errno == if put { libc::EEXIST } else { libc::ENOENT }
+}
+
+fn named(error: Error, change: &Change<'_>) -> Error {
+    let verb = if change.put { "put an element into" } else { "remove an element from" };
+    Error { what: format!("{verb} the set {}", change.set).into(), ..error }
+}
+
+/// Without nf_tables, netfilter knows no such messages (EINVAL) and no such transactions (EOPNOTSUPP).
+fn module_missing(error: Error) -> Error {
+    match error.errno {
+        libc::EINVAL | libc::EOPNOTSUPP => error.with_cause(Cause::MissingModule("nf_tables")),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Mac, Protocol};
+    use crate::netlink::namespace::{Namespace, nft, udp};
+
+    fn key(port: u16) -> KeyBytes {
+        KeyBytes::new().ether_addr(Mac([2, 0, 0, 0, 0, 1])).inet_proto(Protocol::UDP).inet_service(port)
+    }
+
+    fn put(set: &str, port: u16) -> Change<'_> {
+        Change { set, key: key(port), put: true }
+    }
+
+    fn remove(set: &str, port: u16) -> Change<'_> {
+        Change { put: false, ..put(set, port) }
+    }
+
+    fn with_sets(script: &'static str, check: impl FnOnce(&mut Sets) + Send + 'static) {
+        let Some(namespace) = Namespace::new() else { return };
+        namespace.run(move || {
+            nft(script);
+            check(&mut Sets::open(TableFamily::Inet, "glacic").unwrap());
+        });
+    }
+
+    const TWO: &str = "table inet glacic {
+        set two { type ether_addr . inet_proto . inet_service
+            size 2
+            counter
+        }
+        set many { type ether_addr . inet_proto . inet_service
+            size 65535
+        }
+        set macs { type ether_addr
+        }
+    }";
+
+    fn listed(sets: &mut Sets, set: &str) -> Vec<Vec<u8>> {
+        let mut keys = Vec::new();
+        let listing = sets.elements(set, |element| keys.push(element.key.to_vec())).unwrap();
+        assert_eq!(listing, Listing { elements: keys.len(), interrupted: false });
+        keys.sort();
+        keys
+    }
+
+    fn keys(ports: &[u16]) -> Vec<Vec<u8>> {
+        ports.iter().map(|port| key(*port).as_bytes().to_vec()).collect()
+    }
+
+    #[test]
+    fn what_is_put_is_there_and_what_is_removed_is_gone() {
+        with_sets(TWO, |sets| {
+            let done = |done| Applied { done, failed: Vec::new() };
+            assert_eq!(sets.apply(&[put("two", 1), put("two", 2), put("many", 3)]), done(3));
+            assert_eq!(listed(sets, "two"), keys(&[1, 2]));
+            assert_eq!(sets.apply(&[put("two", 1), put("two", 2)]), done(2), "again");
+            assert_eq!(sets.apply(&[remove("two", 1), put("two", 9)]), done(2), "in place of another");
+            assert_eq!(listed(sets, "two"), keys(&[2, 9]));
+            assert_eq!(sets.apply(&[remove("two", 2), remove("two", 7), remove("two", 9)]), done(3), "gone already");
+            assert_eq!(listed(sets, "two"), keys(&[]));
+            let mac = Change { set: "macs", key: KeyBytes::new().ether_addr(Mac([2, 0, 0, 0, 0, 7])), put: true };
+            assert_eq!(sets.apply(&[mac]), done(1), "a key of one part");
+            assert_eq!(listed(sets, "macs"), [vec![2, 0, 0, 0, 0, 7]]);
+        });
+    }
+
+    #[test]
+    fn a_bad_change_does_not_block_the_others() {
+        with_sets(TWO, |sets| {
+            let changes = [
+                put("two", 1),
+                put("absent", 1),
+                put("two", 2),
+                put("two", 3),
+                put("many", 4),
+                Change { key: KeyBytes::new().inet_service(1), ..put("many", 0) },
+                remove("many", 77),
+                put("many", 5),
+            ];
+            let applied = sets.apply(&changes);
+            let failed: Vec<_> = applied.failed.iter().map(|(index, error)| (*index, error.cause)).collect();
+            assert_eq!(failed, [(1, Cause::Gone), (3, Cause::Full), (5, Cause::Other)], "{applied:?}");
+            assert_eq!(applied.done, 5);
+            assert_eq!(listed(sets, "two"), keys(&[1, 2]));
+            assert_eq!(listed(sets, "many"), keys(&[4, 5]));
+            assert!(applied.failed[1].1.to_string().contains("set two: the set is full"), "{}", applied.failed[1].1);
+        });
+    }
+
+    #[test]
+    fn what_is_there_can_be_put_again_into_a_full_set() {
+        with_sets(TWO, |sets| {
+            assert_eq!(sets.apply(&[put("two", 1), put("two", 2)]).done, 2);
+            let applied = sets.apply(&[put("two", 1), put("two", 3)]);
+            assert_eq!((applied.done, applied.failed.len()), (1, 1), "{applied:?}");
+        });
+    }
+
+    #[test]
+    fn many_changes_and_many_failures_are_told_apart() {
+        with_sets(TWO, |sets| {
+            let changes: Vec<_> =
+                (0..3000).map(|port| put(if port % 2 == 0 { "many" } else { "absent" }, port)).collect();
+            let applied = sets.apply(&changes);
+            assert_eq!((applied.done, applied.failed.len()), (1500, 1500));
+            assert!(applied.failed.iter().all(|(index, _)| index % 2 == 1));
+            assert_eq!(sets.elements("many", |_| ()).unwrap().elements, 1500);
+        });
+    }
+
+    #[test]
+    fn answers_that_do_not_fit_the_socket_are_asked_for_in_smaller_parts() {
+        with_sets(TWO, |sets| {
+            sets.exchange.socket.set_receive_buffer(2048);
+            let changes: Vec<_> =
+                (0..64).map(|port| put(if port % 2 == 0 { "many" } else { "absent" }, port)).collect();
+            let applied = sets.apply(&changes);
+            assert_eq!((applied.done, applied.failed.len()), (32, 32));
+        });
+    }
+
+    #[test]
+    fn counters_count_what_met_the_element() {
+        let script = "table inet glacic {
+            set ports { type inet_service
+                counter
+                flags timeout
+            }
+            chain output { type filter hook output priority 0
+                udp dport @ports accept
+            }
+        }";
+        with_sets(script, |sets| {
+            let change = Change { set: "ports", key: KeyBytes::new().inet_service(7), put: true };
+            assert_eq!(sets.apply(&[change]).done, 1);
+            (0..3).for_each(|_| drop(udp("127.0.0.1:0").send_to(b"12", "127.0.0.1:7")));
+            let mut seen = None;
+            sets.elements("ports", |element| seen = Some((element.packets, element.bytes))).unwrap();
+            assert_eq!(seen, Some((Some(3), Some(90))));
+        });
+    }
+
+    #[test]
+    fn a_table_is_found_and_deleted() {
+        with_sets(TWO, |sets| {
+            assert_eq!(sets.table_exists(), Ok(true));
+            assert_eq!(sets.delete_table(), Ok(()));
+            assert_eq!(sets.table_exists(), Ok(false));
+            assert_eq!(sets.delete_table(), Ok(()), "gone already");
+            assert_eq!(sets.elements("two", |_| ()).unwrap_err().cause, Cause::Gone);
+            let applied = sets.apply(&[put("two", 1), remove("two", 2)]);
+            assert_eq!((applied.done, applied.failed.len()), (1, 1));
+        });
     }
 }
