@@ -3,8 +3,6 @@
 //! Every function here is total. A length that lies ends the walk; an attribute that is absent or short is `None`; of one that
 //! comes twice the last counts, as in the kernel. Headers are in the host's byte order (`ne`), values say theirs.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 /// Bytes of `struct nlmsghdr`.
 pub const HEADER: usize = 16;
 /// Bytes of `struct nfgenmsg`, which every netfilter message begins with: family, version, resource (big-endian).

@@ -4,7 +4,7 @@ use std::io;
 
 use super::attributes::{self, DUMP_INTERRUPTED, Message, messages};
 use super::message::Builder;
-use super::{Batch, Error, Family, Receipt, Socket};
+use super::{Batch, Cause, Error, Family, Receipt, Socket};
 
 /// The kernel answers before a send returns; this is for a machine that is busy beyond reason, in milliseconds.
 const PATIENCE: u16 = 2_000;
@@ -62,12 +62,26 @@ impl Exchange {
         &mut self,
         what: &'static str,
         build: impl FnOnce(&mut Builder, u32),
-        mut take: impl FnMut(Message<'_>),
+        take: impl FnMut(Message<'_>),
     ) -> Result<Ended, Error> {
         let sequence = self.next_sequence();
         self.builder.clear();
         build(&mut self.builder, sequence);
         self.socket.send(self.builder.bytes()?).map_err(|error| failed(what, &error))?;
+        let ended = self.replies(what, sequence, take);
+        if ended.as_ref().is_err_and(|error| matches!(error.cause, Cause::Nonsense | Cause::Overflow)) {
+            // A listing that is not heard out would keep the kernel from beginning another.
+            while matches!(self.socket.receive(&mut self.batch), Ok(Receipt::Datagrams | Receipt::Overflow)) {}
+        }
+        ended
+    }
+
+    fn replies(
+        &mut self,
+        what: &'static str,
+        sequence: u32,
+        mut take: impl FnMut(Message<'_>),
+    ) -> Result<Ended, Error> {
         let mut ended = Ended { interrupted: false };
         loop {
             match self.socket.receive(&mut self.batch).map_err(|error| failed(what, &error))? {

@@ -145,6 +145,11 @@ impl Body<'_> {
         self.attribute(kind | NESTED, fill);
     }
 
+    /// Attributes as they came from the kernel.
+    pub fn raw(&mut self, attributes: &[u8]) {
+        self.builder.bytes.extend_from_slice(attributes);
+    }
+
     fn attribute(&mut self, kind: u16, fill: impl FnOnce(&mut Body<'_>)) {
         let builder = &mut *self.builder;
         let start = builder.bytes.len();

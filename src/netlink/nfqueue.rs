@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::attributes::{Attribute, Attributes, Message, NETFILTER_HEADER};
+use super::attributes::{Attribute, Message, NETFILTER_HEADER};
 use super::message::{ACKNOWLEDGE, Builder, Header, REQUEST, Subsystem};
 use super::{Error, Packet, procfs};
 use crate::flow::Mac;
@@ -228,7 +228,7 @@ mod tests {
         verdict(&mut builder, 100, 0x0102_0304, true, Some(0x0500_0000));
         let message = messages(builder.bytes().unwrap()).next().unwrap().unwrap();
         assert!(is_verdict(message.kind));
-        let attributes: Attributes<'_> = message.attributes(NETFILTER_HEADER);
+        let attributes = message.attributes(NETFILTER_HEADER);
         assert_eq!(attributes.find(VERDICT_HEADER).unwrap().value, [0, 0, 0, 1, 1, 2, 3, 4]);
         assert_eq!(attributes.find(MARK).unwrap().value, [5, 0, 0, 0]);
     }

@@ -4,6 +4,8 @@
 //! Changes go to the kernel in transactions. One change that fails undoes its whole transaction, so it is found by its
 //! sequence number, left out, and the rest is sent again: a bad element never blocks the others.
 
+use std::collections::BTreeMap;
+
 use super::attributes::messages;
 use super::exchange::{Exchange, failed, refused};
 use super::tables::{self, Table};
@@ -52,9 +54,9 @@ pub struct Sets {
 
 /// What the kernel said to a transaction.
 #[derive(Debug, Default)]
-struct Verdict {
+struct Said {
     /// Changes it refused: their place in the transaction, and why.
-    refused: Vec<(usize, Error)>,
+    refused: BTreeMap<usize, Error>,
     /// Why it refused the whole.
     whole: Option<Error>,
 }
@@ -81,43 +83,28 @@ impl Sets {
     fn apply_some(&mut self, mut changes: Vec<(usize, &Change<'_>)>, applied: &mut Applied) {
         // Each turn leaves out one change at least, or halves them.
         while !changes.is_empty() {
-            let verdict = self.transaction(changes.len(), |table, builder, first| {
+            let said = self.transaction(changes.len(), |table, builder, first| {
                 for ((_, change), sequence) in changes.iter().zip(first..) {
                     table.element(builder, sequence, change.set, change.key.as_bytes(), change.put);
                 }
             });
-            match (verdict.whole, verdict.refused) {
-                (None, refused) if refused.is_empty() => {
-                    applied.done += changes.len();
+            if !said.refused.is_empty() {
+                leave_out(&mut changes, said.refused, applied);
+                continue;
+            }
+            match said.whole {
+                None => {
+                    applied.done = applied.done.saturating_add(changes.len());
                     return;
                 }
-                (Some(error), refused) if refused.is_empty() => {
-                    if error.cause == Cause::Overflow && changes.len() > 1 {
-                        // The answers did not fit: fewer at once.
-                        let half = changes.split_off(changes.len() / 2);
-                        self.apply_some(half, applied);
-                        continue;
-                    }
+                // The answers did not fit the socket: fewer at once.
+                Some(error) if error.cause == Cause::Overflow && changes.len() > 1 => {
+                    let half = changes.split_off(changes.len() / 2);
+                    self.apply_some(half, applied);
+                }
+                Some(error) => {
                     applied.failed.extend(changes.iter().map(|(index, _)| (*index, error.clone())));
                     return;
-                }
-                (_, refused) => {
-                    let mut left_out = vec![false; changes.len()];
-                    for (place, error) in refused {
-                        let (Some((index, change)), Some(out)) = (changes.get(place), left_out.get_mut(place)) else {
-                            continue;
-                        };
-                        if std::mem::replace(out, true) {
-                            continue;
-                        }
-                        if is_as_asked(change.put, error.errno) {
-                            applied.done += 1;
-                        } else {
-                            applied.failed.push((*index, named(error, change)));
-                        }
-                    }
-                    let mut left_out = left_out.into_iter();
-                    changes.retain(|_| left_out.next() != Some(true));
                 }
             }
         }
@@ -132,7 +119,7 @@ impl Sets {
             |builder, sequence| table.list_elements(builder, sequence, set),
             |message| {
                 for element in tables::elements(&message) {
-                    listing.elements += 1;
+                    listing.elements = listing.elements.saturating_add(1);
                     take(element);
                 }
             },
@@ -154,8 +141,8 @@ impl Sets {
 
     /// Removes the table with all that is in it; it may be gone already.
     pub fn delete_table(&mut self) -> Result<(), Error> {
-        let verdict = self.transaction(1, |table, builder, sequence| table.delete(builder, sequence));
-        match verdict.refused.into_iter().map(|(_, error)| error).chain(verdict.whole).next() {
+        let said = self.transaction(1, |table, builder, sequence| table.delete(builder, sequence));
+        match said.refused.into_values().chain(said.whole).next() {
             Some(error) if error.cause != Cause::Gone => {
                 Err(Error { what: format!("delete the table {}", self.table.name).into(), ..error })
             }
@@ -164,7 +151,7 @@ impl Sets {
     }
 
     /// Sends `count` messages, which `build` makes with consecutive sequence numbers, as one transaction.
-    fn transaction(&mut self, count: usize, build: impl FnOnce(&Table, &mut super::message::Builder, u32)) -> Verdict {
+    fn transaction(&mut self, count: usize, build: impl FnOnce(&Table, &mut super::message::Builder, u32)) -> Said {
         const WHAT: &str = "change sets";
         let span = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(2);
         let begin = self.exchange.reserve(span);
@@ -175,24 +162,24 @@ impl Sets {
         build(&self.table, &mut exchange.builder, first);
         exchange.builder.batch_end(begin.wrapping_add(span).wrapping_sub(1));
 
-        let mut verdict = Verdict::default();
+        let mut said = Said::default();
         let sent = exchange
             .builder
             .bytes()
             .and_then(|bytes| exchange.socket.send(bytes).map_err(|error| failed(WHAT, &error)));
         if let Err(error) = sent {
-            verdict.whole = Some(error);
-            return verdict;
+            said.whole = Some(error);
+            return said;
         }
         // The kernel has worked on it before the send returned: what it has to say is here now. Silence is consent.
         loop {
             match exchange.socket.receive(&mut exchange.batch) {
-                Ok(Receipt::Empty) => return verdict,
-                Ok(Receipt::Overflow) => verdict.whole = Some(Error::new(WHAT, libc::ENOBUFS)),
+                Ok(Receipt::Empty) => return said,
+                Ok(Receipt::Overflow) => said.whole = Some(Error::new(WHAT, libc::ENOBUFS)),
                 Ok(Receipt::Datagrams) => (),
                 Err(error) => {
-                    verdict.whole = Some(failed(WHAT, &error));
-                    return verdict;
+                    said.whole = Some(failed(WHAT, &error));
+                    return said;
                 }
             }
             for message in exchange.batch.datagrams().flat_map(messages).flatten() {
@@ -200,14 +187,29 @@ impl Sets {
                 let place = message.sequence.wrapping_sub(first);
                 let error = refused(WHAT, &answer);
                 match usize::try_from(place) {
-                    Ok(place) if place < count => verdict.refused.push((place, error)),
+                    Ok(place) if place < count => drop(said.refused.insert(place, error)),
                     // The frame of this transaction; anything else is a late answer to another.
-                    _ if message.sequence.wrapping_sub(begin) < span => verdict.whole = Some(module_missing(error)),
+                    _ if message.sequence.wrapping_sub(begin) < span => said.whole = Some(module_missing(error)),
                     _ => (),
                 }
             }
         }
     }
+}
+
+/// Takes refused changes out of the transaction.
+fn leave_out(changes: &mut Vec<(usize, &Change<'_>)>, refused: BTreeMap<usize, Error>, applied: &mut Applied) {
+    let mut refused = refused;
+    let mut places = 0..changes.len();
+    changes.retain(|(index, change)| {
+        let Some(error) = places.next().and_then(|place| refused.remove(&place)) else { return true };
+        if is_as_asked(change.put, error.errno) {
+            applied.done = applied.done.saturating_add(1);
+        } else {
+            applied.failed.push((*index, named(error, change)));
+        }
+        false
+    });
 }
 
 /// Whether a refused change is nevertheless how it should be.

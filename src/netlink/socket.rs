@@ -225,7 +225,7 @@ impl Batch {
             [libc::sockaddr_nl; Batch::MOST],
             [libc::iovec; Batch::MOST],
         ) = unsafe { mem::zeroed() };
-        let mut slots = 0;
+        let slots = self.bytes.chunks_exact(self.slot.max(1)).len().min(headers.len());
         for (((header, sender), place), slot) in
             headers.iter_mut().zip(&mut senders).zip(&mut places).zip(self.bytes.chunks_exact_mut(self.slot.max(1)))
         {
@@ -234,12 +234,12 @@ impl Batch {
             header.msg_hdr.msg_namelen = ADDRESS_LENGTH;
             header.msg_hdr.msg_iov = place;
             header.msg_hdr.msg_iovlen = 1;
-            slots += 1;
         }
         let received = receive_many(fd, headers.get_mut(..slots).unwrap_or_default())?;
         for ((header, sender), _) in headers.iter().zip(&senders).zip(0..received) {
             let length = usize::try_from(header.msg_len).unwrap_or(0);
-            self.truncated += usize::from(header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0);
+            let truncated = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+            self.truncated = self.truncated.saturating_add(usize::from(truncated));
             // Port 0 is the kernel. Other programs may send to this socket too: nothing they say counts.
             self.lengths.push(if sender.nl_pid == 0 { length.min(self.slot) } else { 0 });
         }

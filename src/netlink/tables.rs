@@ -168,14 +168,16 @@ mod tests {
     use crate::netlink::attributes::messages;
     use crate::netlink::message::Body;
 
-    fn listed(fill: impl FnOnce(&mut Body<'_>)) -> Vec<(Vec<u8>, Option<u64>, Option<u64>, Option<u64>)> {
+    /// Key, packets, bytes, expiration.
+    type Seen = (Vec<u8>, [Option<u64>; 3]);
+
+    fn listed(fill: impl FnOnce(&mut Body<'_>)) -> Vec<Seen> {
         let mut builder = Builder::default();
         let header = Header { kind: Subsystem::Tables.kind(NEW_ELEMENT), flags: 0, sequence: 0 };
         builder.netfilter(header, 1, 0, fill);
         let message = messages(builder.bytes().unwrap()).next().unwrap().unwrap();
-        elements(&message)
-            .map(|element| (element.key.to_vec(), element.packets, element.bytes, element.expires_ms))
-            .collect()
+        let seen = |element: Element<'_>| (element.key.to_vec(), [element.packets, element.bytes, element.expires_ms]);
+        elements(&message).map(seen).collect()
     }
 
     fn counter(body: &mut Body<'_>) {
@@ -206,9 +208,9 @@ mod tests {
             });
         });
         let expected = [
-            (vec![1], None, None, None),
-            (vec![2], Some(10), Some(840), Some(5000)),
-            (vec![3], Some(10), Some(840), None),
+            (vec![1], [None, None, None]),
+            (vec![2], [Some(10), Some(840), Some(5000)]),
+            (vec![3], [Some(10), Some(840), None]),
         ];
         assert_eq!(elements, expected);
     }
