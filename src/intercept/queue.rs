@@ -252,3 +252,62 @@ impl AsFd for Queue {
         self.stream.socket.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::Family;
+    use crate::netlink::namespace::{Namespace, run, udp, wait_readable};
+
+    #[test]
+    fn a_socket_that_overflows_is_survived_and_counted() {
+        let Some(namespace) = Namespace::new() else { return };
+        namespace.run(|| {
+            run("iptables-nft -A OUTPUT -p udp -j NFQUEUE --queue-num 5");
+            // Fail-open, the kernel lets such packets pass and does not count them.
+            let settings = Settings { fail_mode: FailMode::Closed, ..Settings::default() };
+            let (mut queue, _) = Queue::open(&QueueSettings::new(5, &settings)).unwrap();
+            queue.stream.socket.set_receive_buffer(2048);
+            let client = udp("127.0.0.1:0");
+            // Nobody reads meanwhile. A datagram that is dropped on its way out is an error for its sender.
+            (0..200).for_each(|_| drop(client.send_to(b"x", "127.0.0.1:7")));
+            wait_readable(&queue);
+            let mut received = queue.receive(|_, _| Some(Verdict::Pass)).unwrap();
+            let counters = queue.counters().unwrap();
+            assert!(received.overflows > 0 && received.packets > 0, "{received:?}");
+            assert_eq!(received.packets + u64::from(counters.user_dropped), 200, "{counters:?}");
+            client.send_to(b"x", "127.0.0.1:7").unwrap();
+            wait_readable(&queue);
+            received += queue.receive(|_, _| Some(Verdict::Pass)).unwrap();
+            assert_eq!((received.verdict_errors, received.malformed), (0, 0));
+        });
+    }
+
+    #[test]
+    fn packets_that_come_before_an_acknowledgement_are_not_lost() {
+        let Some(namespace) = Namespace::new() else { return };
+        namespace.run(|| {
+            run("iptables-nft -A OUTPUT -p udp -j NFQUEUE --queue-num 5");
+            let (mut queue, _) = Queue::open(&QueueSettings::new(5, &Settings::default())).unwrap();
+            let client = udp("127.0.0.1:0");
+            (0..100).for_each(|_| drop(client.send_to(b"x", "127.0.0.1:7").unwrap()));
+            let mut requests = Builder::default();
+            nfqueue::set_flags(&mut requests, 1, 5, nfqueue::GSO, nfqueue::GSO);
+            let mut early = 0;
+            let [answer] = queue.stream.configure("set flags", &requests, |_| early += 1).unwrap();
+            assert_eq!((answer, early), (Ok(()), 64));
+            let received = queue.receive(|_, _| Some(Verdict::Pass)).unwrap();
+            assert_eq!(received, Received { packets: 36, ..Received::default() });
+        });
+    }
+
+    #[test]
+    fn verdicts_that_cannot_be_sent_are_counted() {
+        let socket = Socket::open(Family::Netfilter).unwrap();
+        let mut verdicts = Verdicts::default();
+        // More than any socket sends at once.
+        (0..100_000).for_each(|id| verdicts.add(Held { queue: 5, id, mark: 0 }, Answer::Drop, 0));
+        assert_eq!(verdicts.send(&socket).unwrap_err().errno, libc::EMSGSIZE);
+        assert_eq!((verdicts.lost, verdicts.waiting, verdicts.builder.is_empty()), (100_000, 0, true));
+    }
+}
