@@ -1,4 +1,8 @@
 //! The kernel's queue: packets wait in it until their verdict.
+//!
+//! Packets come in batches of up to 64 a system call, and their verdicts leave in one. The crate `nfq` speaks the same
+//! language, but gives no descriptor to poll and no batches, hides overflows, and loses packets when it is set up under
+//! traffic; it serves as the peer of a test. Checksums the network card would have completed are not complete here.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

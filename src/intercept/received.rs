@@ -1,3 +1,5 @@
+//! What a source of packets tells besides packets: counts of one call, and warnings when it is opened.
+
 use std::fmt;
 use std::ops::AddAssign;
 

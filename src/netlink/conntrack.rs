@@ -298,6 +298,8 @@ mod tests {
             assert_eq!(listed(conntrack, &all_of(&[HERE6])), here6);
             let all = [&here[..], &[(THERE, Protocol::UDP, 7)], &here6].concat();
             assert_eq!(listed(conntrack, &all_of(&[HERE, THERE, HERE6])), all);
+            assert_eq!(listed(conntrack, &all_of(&[THERE, Ipv4Addr::BROADCAST.into()])), [(THERE, Protocol::UDP, 7)]);
+            assert_eq!(listed(conntrack, &all_of(&[Ipv6Addr::UNSPECIFIED.into()])), []);
             assert_eq!(listed(conntrack, &all_of(&[])), []);
 
             let echo = Selection { protocol: Some(Protocol::ICMP), port: Some(8), ..all_of(&[HERE]) };

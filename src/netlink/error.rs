@@ -1,3 +1,5 @@
+//! Errors as values: what was being done, why the kernel refused, and the remedy, in words for a router's owner.
+
 use std::borrow::Cow;
 use std::fmt;
 use std::io;

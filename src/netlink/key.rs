@@ -1,3 +1,5 @@
+//! Keys of set elements, byte for byte as nf_tables compares them.
+
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -1,3 +1,5 @@
+//! A packet and what the kernel says of it: the same shape from the queue and from the log.
+
 use std::fmt;
 
 use crate::flow::Mac;

@@ -81,7 +81,7 @@ impl Sets {
     }
 
     fn apply_some(&mut self, mut changes: Vec<(usize, &Change<'_>)>, applied: &mut Applied) {
-        // Each turn leaves out one change at least, or halves them.
+        // Each turn leaves out one change at least. Should answers not fit the socket, a later turn brings them.
         while !changes.is_empty() {
             let said = self.transaction(changes.len(), |table, builder, first| {
                 for ((_, change), sequence) in changes.iter().zip(first..) {
@@ -96,11 +96,6 @@ impl Sets {
                 None => {
                     applied.done = applied.done.saturating_add(changes.len());
                     return;
-                }
-                // The answers did not fit the socket: fewer at once.
-                Some(error) if error.cause == Cause::Overflow && changes.len() > 1 => {
-                    let half = changes.split_off(changes.len() / 2);
-                    self.apply_some(half, applied);
                 }
                 Some(error) => {
                     applied.failed.extend(changes.iter().map(|(index, _)| (*index, error.clone())));
@@ -342,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_do_not_fit_the_socket_are_asked_for_in_smaller_parts() {
+    fn answers_that_do_not_fit_the_socket_come_in_later_turns() {
         with_sets(TWO, |sets| {
             sets.exchange.socket.set_receive_buffer(2048);
             let changes: Vec<_> =
