@@ -294,7 +294,7 @@ mod tests {
             run("iptables-nft -A OUTPUT -p udp -j NFQUEUE --queue-num 5");
             let (mut queue, _) = Queue::open(&QueueSettings::new(5, &Settings::default())).unwrap();
             let client = udp("127.0.0.1:0");
-            (0..100).for_each(|_| drop(client.send_to(b"x", "127.0.0.1:7").unwrap()));
+            (0..100).for_each(|_| assert_eq!(client.send_to(b"x", "127.0.0.1:7").unwrap(), 1));
             let mut requests = Builder::default();
             nfqueue::set_flags(&mut requests, 1, 5, nfqueue::GSO, nfqueue::GSO);
             let mut early = 0;
