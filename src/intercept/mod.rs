@@ -2,3 +2,15 @@
 
 pub mod pcap;
 pub mod replay;
+#[cfg(all(test, target_os = "linux"))]
+mod live;
+#[cfg(target_os = "linux")]
+pub mod log;
+#[cfg(target_os = "linux")]
+pub mod queue;
+mod received;
+pub mod verdict;
+
+#[cfg(target_os = "linux")]
+pub use crate::netlink::Packet;
+pub use received::{Received, Warning};

@@ -1,0 +1,219 @@
+//! Interfaces by number and name, and the neighbour table (linux/rtnetlink.h). Everything here is in the host's byte order.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::attributes::{Message, messages, ne32_at};
+use super::exchange::{Exchange, failed};
+use super::message::{Builder, DUMP, Header, REQUEST};
+use super::{Batch, Error, Family, Receipt, Socket};
+use crate::flow::Mac;
+
+/// `RTNLGRP_LINK`.
+const GROUP: u32 = 1;
+/// `RTM_*`.
+const NEW_LINK: u16 = 16;
+const DELETE_LINK: u16 = 17;
+const GET_LINK: u16 = 18;
+const NEW_NEIGHBOUR: u16 = 28;
+const GET_NEIGHBOUR: u16 = 30;
+/// Bytes of `struct ifinfomsg` (family, padding, type, index, flags, change) and of `struct ndmsg`.
+const LINK_HEADER: usize = 16;
+const NEIGHBOUR_HEADER: usize = 12;
+/// `IFLA_IFNAME`, `NDA_DST`, `NDA_LLADDR`.
+const NAME: u16 = 3;
+const ADDRESS: u16 = 1;
+const HARDWARE_ADDRESS: u16 = 2;
+/// Batches a call of [`Links::update`] takes at most, so that others get their turn.
+const BATCHES: usize = 16;
+
+/// All interfaces, kept up to date by the kernel's notifications: asking costs no system call.
+#[derive(Debug)]
+pub struct Links {
+    notifications: Socket,
+    batch: Batch,
+    exchange: Exchange,
+    names: BTreeMap<u32, Box<str>>,
+}
+
+/// What a message says of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkChange<'a> {
+    Is { index: u32, name: &'a str },
+    Gone { index: u32 },
+}
+
+impl Links {
+    pub fn open() -> Result<Links, Error> {
+        let notifications = Socket::open(Family::Route)?;
+        notifications.join(GROUP)?;
+        let exchange = Exchange::open(Family::Route)?;
+        let mut links = Links { notifications, batch: Batch::new(4, 32 * 1024), exchange, names: BTreeMap::new() };
+        links.list()?;
+        Ok(links)
+    }
+
+    pub fn name(&self, index: u32) -> Option<&str> {
+        self.names.get(&index).map(|name| &**name)
+    }
+
+    pub fn index(&self, name: &str) -> Option<u32> {
+        self.names.iter().find(|(_, known)| &***known == name).map(|(index, _)| *index)
+    }
+
+    /// Takes in what changed, when the descriptor is readable; says whether anything did.
+    pub fn update(&mut self) -> Result<bool, Error> {
+        let mut changed = false;
+        for _ in 0..BATCHES {
+            match self.notifications.receive(&mut self.batch).map_err(|error| failed("hear of interfaces", &error))? {
+                Receipt::Empty => break,
+                Receipt::Overflow => {
+                    let before = self.names.clone();
+                    self.list()?;
+                    changed |= before != self.names;
+                }
+                Receipt::Datagrams => {
+                    for message in self.batch.datagrams().flat_map(messages).flatten() {
+                        changed |= link(&message).is_some_and(|change| take_in(&mut self.names, change));
+                    }
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    /// The addresses the neighbour table knows for `mac`.
+    pub fn addresses_of(&mut self, mac: Mac) -> Result<Vec<IpAddr>, Error> {
+        let mut addresses = Vec::new();
+        let build = |builder: &mut Builder, sequence| {
+            let header = Header { kind: GET_NEIGHBOUR, flags: REQUEST | DUMP, sequence };
+            builder.message(header, &[0; NEIGHBOUR_HEADER], |_| ());
+        };
+        self.exchange.ask("list neighbours", build, |message| {
+            addresses.extend(neighbour(&message).filter(|(known, _)| *known == mac).map(|(_, address)| address));
+        })?;
+        Ok(addresses)
+    }
+
+    fn list(&mut self) -> Result<(), Error> {
+        let mut names = BTreeMap::new();
+        let build = |builder: &mut Builder, sequence| {
+            builder.message(Header { kind: GET_LINK, flags: REQUEST | DUMP, sequence }, &[0; LINK_HEADER], |_| ());
+        };
+        self.exchange.ask("list interfaces", build, |message| {
+            if let Some(change) = link(&message) {
+                take_in(&mut names, change);
+            }
+        })?;
+        self.names = names;
+        Ok(())
+    }
+}
+
+impl AsFd for Links {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.notifications.as_fd()
+    }
+}
+
+/// Whether the change changed anything.
+fn take_in(names: &mut BTreeMap<u32, Box<str>>, change: LinkChange<'_>) -> bool {
+    match change {
+        LinkChange::Is { index, name } => names.insert(index, name.into()).as_deref() != Some(name),
+        LinkChange::Gone { index } => names.remove(&index).is_some(),
+    }
+}
+
+/// What a message says of an interface; `None` if it is about something else.
+pub fn link<'a>(message: &Message<'a>) -> Option<LinkChange<'a>> {
+    // A bridge tells of a port that leaves it by the same messages, in its own family: the interface itself stays.
+    if message.family()? != libc::AF_UNSPEC as u8 {
+        return None;
+    }
+    let index = ne32_at(message.body, 4)?;
+    match message.kind {
+        NEW_LINK => Some(LinkChange::Is { index, name: message.attributes(LINK_HEADER).find(NAME)?.text()? }),
+        DELETE_LINK => Some(LinkChange::Gone { index }),
+        _ => None,
+    }
+}
+
+/// A device's address, as the neighbour table has it; `None` where one of the two is missing.
+pub fn neighbour(message: &Message<'_>) -> Option<(Mac, IpAddr)> {
+    if message.kind != NEW_NEIGHBOUR {
+        return None;
+    }
+    let attributes = message.attributes(NEIGHBOUR_HEADER);
+    let mac = attributes.find(HARDWARE_ADDRESS)?;
+    let mac = Mac(<[u8; 6]>::try_from(mac.value).ok()?);
+    let address = attributes.find(ADDRESS)?;
+    let address = match libc::c_int::from(message.family()?) {
+        libc::AF_INET => Ipv4Addr::from(address.array::<4>()?).into(),
+        libc::AF_INET6 => Ipv6Addr::from(address.array::<16>()?).into(),
+        _ => return None,
+    };
+    Some((mac, address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::namespace::{Namespace, run, wait_readable};
+
+    fn update(links: &mut Links) -> bool {
+        wait_readable(links);
+        links.update().unwrap()
+    }
+
+    #[test]
+    fn interfaces_are_known_and_followed() {
+        let Some(namespace) = Namespace::new() else { return };
+        namespace.run(|| {
+            let mut links = Links::open().unwrap();
+            assert_eq!((links.name(1), links.index("lo")), (Some("lo"), Some(1)));
+            run("ip link add lan0 type veth peer name lan1");
+            assert!(update(&mut links));
+            let index = links.index("lan0").unwrap();
+            run("ip link set lan0 name renamed");
+            assert!(update(&mut links));
+            assert_eq!(links.name(index), Some("renamed"));
+            run("ip link del renamed");
+            assert!(update(&mut links));
+            assert_eq!((links.name(index), links.index("lan1")), (None, None));
+        });
+    }
+
+    #[test]
+    fn leaving_a_bridge_is_not_the_end_of_an_interface() {
+        for (family, expected) in [(libc::AF_UNSPEC, Some(LinkChange::Gone { index: 7 })), (libc::AF_BRIDGE, None)] {
+            let header = [[family as u8, 0, 0, 0], 7u32.to_ne_bytes(), [0; 4], [0; 4]].concat();
+            assert_eq!(link(&Message { kind: DELETE_LINK, flags: 0, sequence: 0, body: &header }), expected);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_changes_is_caught_up_with() {
+        let Some(namespace) = Namespace::new() else { return };
+        namespace.run(|| {
+            let mut links = Links::open().unwrap();
+            links.notifications.set_receive_buffer(2048);
+            (0..8).for_each(|number| drop(run(&format!("ip link add b{number} type bridge"))));
+            assert!(update(&mut links));
+            assert!((0..8).all(|number| links.index(&format!("b{number}")).is_some()));
+        });
+    }
+
+    #[test]
+    fn a_devices_addresses_are_found() {
+        let Some((router, _client)) = Namespace::router_and_client() else { return };
+        router.run(|| {
+            run("ip neigh add 10.9.0.77 lladdr 02:00:00:00:00:77 dev lan0");
+            run("ip neigh add fd09::77 lladdr 02:00:00:00:00:77 dev lan0");
+            run("ip neigh add 10.9.0.78 lladdr 02:00:00:00:00:78 dev lan0");
+            let mut addresses = Links::open().unwrap().addresses_of(Mac([2, 0, 0, 0, 0, 0x77])).unwrap();
+            addresses.sort();
+            assert_eq!(addresses, ["10.9.0.77".parse::<IpAddr>().unwrap(), "fd09::77".parse().unwrap()]);
+        });
+    }
+}

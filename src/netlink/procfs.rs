@@ -1,0 +1,70 @@
+//! What `/proc` shows of netfilter, and of ourselves.
+
+use std::{fs, io};
+
+use super::{Cause, Error};
+
+/// Bit of CAP_NET_ADMIN (linux/capability.h).
+const CAP_NET_ADMIN: u32 = 12;
+
+/// A file of `/proc/net/netfilter`, as this thread's network namespace has it.
+pub(super) fn netfilter(file: &str) -> io::Result<String> {
+    fs::read_to_string(format!("/proc/thread-self/net/netfilter/{file}"))
+}
+
+/// Why binding `number` failed. Queues and logs look alike: both show a number and its reader's port first.
+pub(super) fn explain_bind(error: Error, module: &'static str, number: u16) -> Error {
+    let shown = netfilter(module);
+    let cause = match (error.errno, &shown) {
+        (libc::EPERM | libc::EBUSY, Ok(text)) if may_administer() => match reader(text, number) {
+            Some(port) => Cause::SecondReader { port },
+            None => error.cause,
+        },
+        (libc::EINVAL, Err(missing)) if missing.kind() == io::ErrorKind::NotFound => Cause::MissingModule(module),
+        _ => error.cause,
+    };
+    error.with_cause(cause)
+}
+
+/// Whether this thread has CAP_NET_ADMIN in effect; assumed where it cannot be read.
+fn may_administer() -> bool {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    effective(&status).is_none_or(|capabilities| capabilities >> CAP_NET_ADMIN & 1 == 1)
+}
+
+fn effective(status: &str) -> Option<u64> {
+    let text = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(text.trim(), 16).ok()
+}
+
+/// The port that reads `number`.
+fn reader(shown: &str, number: u16) -> Option<u32> {
+    shown.lines().map(numbers).find_map(|row| match *row {
+        [shown, port, ..] if shown == u64::from(number) => u32::try_from(port).ok(),
+        _ => None,
+    })
+}
+
+/// A row of numbers, up to the first thing that is none.
+pub(super) fn numbers(line: &str) -> Vec<u64> {
+    line.split_whitespace().map_while(|word| word.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_reader_of_a_number() {
+        let shown =
+            "    5   4242     0 2   512     0     0        0  1\n  100 31337     0 2   512     0     0        0  1\n";
+        assert_eq!(reader(shown, 100), Some(31337));
+        assert_eq!(reader(shown, 10), None);
+    }
+
+    #[test]
+    fn reads_effective_capabilities() {
+        assert_eq!(effective("Name:\tx\nCapEff:\t000001ffffffffff\n"), Some(0x1ff_ffff_ffff));
+        assert_eq!(effective("Name:\tx\n"), None);
+    }
+}

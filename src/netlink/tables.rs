@@ -1,0 +1,227 @@
+//! The language of nf_tables, as far as glacic speaks it (linux/netfilter/nf_tables.h): set elements and table names.
+//! Rulesets are text and nft's business.
+
+use super::attributes::{Attribute, Attributes, Message, NETFILTER_HEADER};
+use super::message::{ACKNOWLEDGE, Builder, CREATE, DUMP, Header, REQUEST, Subsystem};
+
+/// `NFT_MSG_*`.
+pub(super) const NEW_TABLE: u8 = 0;
+const GET_TABLE: u8 = 1;
+pub(super) const DELETE_TABLE: u8 = 2;
+const NEW_ELEMENT: u8 = 12;
+const GET_ELEMENT: u8 = 13;
+const DELETE_ELEMENT: u8 = 14;
+
+/// `NFTA_TABLE_NAME`.
+const TABLE_NAME: u16 = 1;
+/// `NFTA_SET_ELEM_LIST_*`.
+const LIST_TABLE: u16 = 1;
+const LIST_SET: u16 = 2;
+const LIST_ELEMENTS: u16 = 3;
+/// `NFTA_LIST_ELEM`.
+const ITEM: u16 = 1;
+/// `NFTA_SET_ELEM_*`.
+const KEY: u16 = 1;
+const EXPIRATION: u16 = 5;
+const EXPRESSION: u16 = 7;
+const EXPRESSIONS: u16 = 11;
+/// `NFTA_DATA_VALUE`.
+const VALUE: u16 = 1;
+/// `NFTA_EXPR_*` and `NFTA_COUNTER_*`.
+const EXPRESSION_NAME: u16 = 1;
+const EXPRESSION_DATA: u16 = 2;
+const COUNTER_BYTES: u16 = 1;
+const COUNTER_PACKETS: u16 = 2;
+
+/// The address family of a table (`NFPROTO_*` in linux/netfilter.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum TableFamily {
+    Inet = 1,
+    Ip = 2,
+    Arp = 3,
+    Netdev = 5,
+    Bridge = 7,
+    Ip6 = 10,
+}
+
+impl TableFamily {
+    const ALL: [TableFamily; 6] = [
+        TableFamily::Inet,
+        TableFamily::Ip,
+        TableFamily::Arp,
+        TableFamily::Netdev,
+        TableFamily::Bridge,
+        TableFamily::Ip6,
+    ];
+
+    /// The family of a number; `None` for one that nf_tables does not have.
+    pub fn from_number(number: u8) -> Option<TableFamily> {
+        TableFamily::ALL.into_iter().find(|family| *family as u8 == number)
+    }
+}
+
+/// A table, and what messages about it have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    pub family: TableFamily,
+    pub name: String,
+}
+
+impl Table {
+    /// Puts an element in (which may be there) or takes it away.
+    pub fn element(&self, builder: &mut Builder, sequence: u32, set: &str, key: &[u8], put: bool) {
+        let (number, flags) = if put { (NEW_ELEMENT, REQUEST | CREATE) } else { (DELETE_ELEMENT, REQUEST) };
+        builder.netfilter(self.header(number, flags, sequence), self.family as u8, 0, |body| {
+            body.put_text(LIST_TABLE, &self.name);
+            body.put_text(LIST_SET, set);
+            body.nest(LIST_ELEMENTS, |list| {
+                list.nest(ITEM, |element| element.nest(KEY, |data| data.put(VALUE, key)));
+            });
+        });
+    }
+
+    pub fn list_elements(&self, builder: &mut Builder, sequence: u32, set: &str) {
+        builder.netfilter(self.header(GET_ELEMENT, REQUEST | DUMP, sequence), self.family as u8, 0, |body| {
+            body.put_text(LIST_TABLE, &self.name);
+            body.put_text(LIST_SET, set);
+        });
+    }
+
+    pub fn get(&self, builder: &mut Builder, sequence: u32) {
+        builder.netfilter(self.header(GET_TABLE, REQUEST | ACKNOWLEDGE, sequence), self.family as u8, 0, |body| {
+            body.put_text(TABLE_NAME, &self.name);
+        });
+    }
+
+    pub fn delete(&self, builder: &mut Builder, sequence: u32) {
+        builder.netfilter(self.header(DELETE_TABLE, REQUEST, sequence), self.family as u8, 0, |body| {
+            body.put_text(TABLE_NAME, &self.name);
+        });
+    }
+
+    fn header(&self, number: u8, flags: u16, sequence: u32) -> Header {
+        Header { kind: Subsystem::Tables.kind(number), flags, sequence }
+    }
+}
+
+/// An element of a set, as a listing shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Element<'a> {
+    pub key: &'a [u8],
+    /// From the element's `counter`; none where the set has no counter.
+    pub packets: Option<u64>,
+    pub bytes: Option<u64>,
+    /// Milliseconds the element lives from now on; none where it stays.
+    pub expires_ms: Option<u64>,
+}
+
+/// The elements in one message of a listing.
+pub fn elements<'a>(message: &Message<'a>) -> impl Iterator<Item = Element<'a>> + use<'a> {
+    let ours = message.kind == Subsystem::Tables.kind(NEW_ELEMENT);
+    let attributes = if ours { message.attributes(NETFILTER_HEADER) } else { Attributes::default() };
+    let lists = attributes.filter(|attribute| attribute.kind == LIST_ELEMENTS);
+    lists.flat_map(|list| list.nested()).filter(|item| item.kind == ITEM).filter_map(|item| element(&item))
+}
+
+fn element<'a>(item: &Attribute<'a>) -> Option<Element<'a>> {
+    let mut element = Element { key: &[], packets: None, bytes: None, expires_ms: None };
+    let mut key = None;
+    for attribute in item.nested() {
+        match attribute.kind {
+            KEY => key = attribute.nested().find(VALUE).map(|value| value.value),
+            EXPIRATION => element.expires_ms = attribute.be64(),
+            EXPRESSION => count(&mut element, &attribute),
+            // Where a set has more than one expression.
+            EXPRESSIONS => {
+                attribute.nested().filter(|item| item.kind == ITEM).for_each(|item| count(&mut element, &item));
+            }
+            _ => (),
+        }
+    }
+    Some(Element { key: key?, ..element })
+}
+
+/// Takes in an expression, if it is a counter.
+fn count(element: &mut Element<'_>, expression: &Attribute<'_>) {
+    let attributes = expression.nested();
+    if attributes.find(EXPRESSION_NAME).and_then(|name| name.text()) != Some("counter") {
+        return;
+    }
+    let Some(counter) = attributes.find(EXPRESSION_DATA) else { return };
+    element.packets = counter.nested().find(COUNTER_PACKETS).and_then(|packets| packets.be64());
+    element.bytes = counter.nested().find(COUNTER_BYTES).and_then(|bytes| bytes.be64());
+}
+
+/// The table a notification is about.
+pub fn table<'a>(message: &Message<'a>) -> Option<(TableFamily, &'a str)> {
+    if message.subsystem() != Subsystem::Tables as u8 || !matches!(message.number(), NEW_TABLE | DELETE_TABLE) {
+        return None;
+    }
+    let name = message.attributes(NETFILTER_HEADER).find(TABLE_NAME)?.text()?;
+    Some((TableFamily::from_number(message.family()?)?, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::attributes::messages;
+    use crate::netlink::message::Body;
+
+    /// Key, packets, bytes, expiration.
+    type Seen = (Vec<u8>, [Option<u64>; 3]);
+
+    fn listed(fill: impl FnOnce(&mut Body<'_>)) -> Vec<Seen> {
+        let mut builder = Builder::default();
+        let header = Header { kind: Subsystem::Tables.kind(NEW_ELEMENT), flags: 0, sequence: 0 };
+        builder.netfilter(header, 1, 0, fill);
+        let message = messages(builder.bytes().unwrap()).next().unwrap().unwrap();
+        let seen = |element: Element<'_>| (element.key.to_vec(), [element.packets, element.bytes, element.expires_ms]);
+        elements(&message).map(seen).collect()
+    }
+
+    fn counter(body: &mut Body<'_>) {
+        body.put_text(EXPRESSION_NAME, "counter");
+        body.nest(EXPRESSION_DATA, |data| {
+            data.put(COUNTER_BYTES, &840u64.to_be_bytes());
+            data.put(COUNTER_PACKETS, &10u64.to_be_bytes());
+        });
+    }
+
+    #[test]
+    fn an_element_has_a_key_and_perhaps_a_counter_and_an_end() {
+        let elements = listed(|body| {
+            body.nest(LIST_ELEMENTS, |list| {
+                list.nest(ITEM, |element| element.nest(KEY, |data| data.put(VALUE, &[1])));
+                list.nest(ITEM, |element| {
+                    element.nest(KEY, |data| data.put(VALUE, &[2]));
+                    element.nest(EXPRESSION, counter);
+                    element.put(EXPIRATION, &5000u64.to_be_bytes());
+                });
+                list.nest(ITEM, |element| {
+                    element.nest(EXPRESSIONS, |all| {
+                        all.nest(ITEM, |other| other.put_text(EXPRESSION_NAME, "limit"));
+                        all.nest(ITEM, counter);
+                    });
+                    element.nest(KEY, |data| data.put(VALUE, &[3]));
+                });
+            });
+        });
+        let expected = [
+            (vec![1], [None, None, None]),
+            (vec![2], [Some(10), Some(840), Some(5000)]),
+            (vec![3], [Some(10), Some(840), None]),
+        ];
+        assert_eq!(elements, expected);
+    }
+
+    #[test]
+    fn what_has_no_key_is_no_element() {
+        assert_eq!(listed(|_| ()), []);
+        assert_eq!(listed(|body| body.nest(LIST_ELEMENTS, |list| list.nest(ITEM, |_| ()))), []);
+        assert_eq!(
+            listed(|body| body.nest(LIST_ELEMENTS, |list| list.nest(ITEM, |element| element.put(KEY, &[1])))),
+            []
+        );
+    }
+}
