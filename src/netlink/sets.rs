@@ -126,10 +126,21 @@ impl Sets {
 
     /// Whether the table is there.
     pub fn table_exists(&mut self) -> Result<bool, Error> {
+        Ok(self.table_comment()?.is_some())
+    }
+
+    /// The table's comment, empty if it has none; `None` if there is no such table.
+    pub fn table_comment(&mut self) -> Result<Option<String>, Error> {
         let table = &self.table;
-        match self.exchange.ask("look for a table", |builder, sequence| table.get(builder, sequence), |_| ()) {
-            Ok(_) => Ok(true),
-            Err(error) if error.cause == Cause::Gone => Ok(false),
+        let mut comment = None;
+        let ended = self.exchange.ask(
+            "look for a table",
+            |builder, sequence| table.get(builder, sequence),
+            |message| comment = Some(tables::comment(&message)),
+        );
+        match ended {
+            Ok(_) => Ok(Some(comment.unwrap_or_default())),
+            Err(error) if error.cause == Cause::Gone => Ok(None),
             Err(error) => Err(module_missing(error)),
         }
     }

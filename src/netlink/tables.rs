@@ -12,8 +12,11 @@ const NEW_ELEMENT: u8 = 12;
 const GET_ELEMENT: u8 = 13;
 const DELETE_ELEMENT: u8 = 14;
 
-/// `NFTA_TABLE_NAME`.
+/// `NFTA_TABLE_*`.
 const TABLE_NAME: u16 = 1;
+const TABLE_USERDATA: u16 = 6;
+/// nft's own records inside user data: type, length, value. A comment ends with a zero.
+const RECORD_COMMENT: u8 = 0;
 /// `NFTA_SET_ELEM_LIST_*`.
 const LIST_TABLE: u16 = 1;
 const LIST_SET: u16 = 2;
@@ -162,6 +165,21 @@ pub fn table<'a>(message: &Message<'a>) -> Option<(TableFamily, &'a str)> {
     Some((TableFamily::from_number(message.family()?)?, name))
 }
 
+/// The comment of the table in a message, as nft writes it; empty if it has none.
+pub fn comment(message: &Message<'_>) -> String {
+    let data = message.attributes(NETFILTER_HEADER).find(TABLE_USERDATA);
+    let mut records = data.map_or(&[][..], |data| data.value);
+    while let [kind, length, rest @ ..] = records {
+        let Some((value, next)) = rest.split_at_checked(usize::from(*length)) else { break };
+        if *kind == RECORD_COMMENT {
+            let text = value.split(|byte| *byte == 0).next().unwrap_or(value);
+            return String::from_utf8_lossy(text).into_owned();
+        }
+        records = next;
+    }
+    String::new()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +231,21 @@ mod tests {
             (vec![3], [Some(10), Some(840), None]),
         ];
         assert_eq!(elements, expected);
+    }
+
+    #[test]
+    fn a_table_tells_its_comment() {
+        let told = |user_data: &[u8]| {
+            let mut builder = Builder::default();
+            let header = Header { kind: Subsystem::Tables.kind(NEW_TABLE), flags: 0, sequence: 0 };
+            builder.netfilter(header, 1, 0, |body| body.put(TABLE_USERDATA, user_data));
+            comment(&messages(builder.bytes().unwrap()).next().unwrap().unwrap())
+        };
+        assert_eq!(told(b"\x00\x03hi\x00"), "hi");
+        assert_eq!(told(b"\x07\x01?\x00\x03hi\x00"), "hi", "other records are passed over");
+        for nonsense in [&b""[..], b"\x00", b"\x00\x09hi", b"\x07\x01?"] {
+            assert_eq!(told(nonsense), "", "{nonsense:?}");
+        }
     }
 
     #[test]
