@@ -5,16 +5,38 @@
 //! What always holds: the table can only restrict or mark; nothing of it is ever loaded unchecked, and there is no
 //! moment with hooks but without elements.
 
+#[cfg(target_os = "linux")]
+mod apply;
+#[cfg(target_os = "linux")]
+mod cut;
 pub mod elements;
 pub mod includes;
+#[cfg(target_os = "linux")]
+mod known;
 mod matches;
 pub mod message;
+#[cfg(target_os = "linux")]
+mod nft;
 pub mod plan;
+#[cfg(target_os = "linux")]
+mod publish;
 pub mod ruleset;
+#[cfg(target_os = "linux")]
+mod run;
 pub mod set;
+#[cfg(target_os = "linux")]
+pub mod worker;
+pub mod zones;
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 
 pub use includes::{Include, includes};
 pub use message::{Change, Failure, Load, LoadError, Report, Request, SetSizes, Subject};
+#[cfg(target_os = "linux")]
+pub use nft::Tools;
 pub use plan::{Ask, Guarded, Interface, Limits, Plan, Zone};
 pub use ruleset::{render_all, ruleset};
 pub use set::Set;
+#[cfg(target_os = "linux")]
+pub use worker::{Config, Full, Worker, spawn};

@@ -1,0 +1,294 @@
+//! Brings a plan and its elements into the kernel, and takes them out again.
+//!
+//! There is never a moment with hooks but without elements, nor, on a restart, one without rules:
+//!
+//! | what is loaded | what happens |
+//! |---|---|
+//! | nothing | table and sets; elements by netlink; chains, hooks last |
+//! | our table with the same sets | what differs in the sets by netlink; chains, flushed and refilled in one transaction |
+//! | our table with other sets | one transaction: table deleted, everything anew, elements as text |
+//!
+//! Elements as text are the exception because nft needs memory for them: with 20,000 elements it was seen to hold
+//! 28 MB as text, and 5.4 MB for the swap of chains (nft 1.0.6 on x86_64; `tests::memory` measures it).
+//!
+//! # What stays when glacic is gone
+//!
+//! | placement | `fail_mode` | after a stop | after a crash, until the restart |
+//! |---|---|---|---|
+//! | guard | open | nothing: fw4 alone | everything; queue: undecided pass (`bypass`); log: as loaded |
+//! | guard | closed | the table, as after a crash | everything; queue: undecided are dropped; log: as loaded |
+//! | fallback | open | nothing: fw4 refuses what it refuses | table and includes; undecided meet fw4's refusal |
+//! | fallback | closed | the table: what is denied stays denied, the rest meets fw4 | the same; queue: undecided are dropped |
+//!
+//! "As loaded" in log mode: learning, undecided flows pass; enforcing, they are dropped. In fallback placement includes go
+//! with every stop: what glacic allowed is refused again.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::config::settings::{FailMode, Placement};
+use crate::flow::{DeviceMode, Key, Mac, State};
+use crate::netlink::sets::{self, KeyBytes, Sets, TableFamily};
+use crate::netlink::{Cause, Error};
+
+use super::elements::{self, Delta, Element};
+use super::includes::includes;
+use super::known::Known;
+use super::message::{Failure, LoadError, SetSizes, Subject};
+use super::nft::Tools;
+use super::plan::Plan;
+use super::publish;
+use super::ruleset::{ruleset, sets as sets_text, swap, whole};
+use super::set::{Set, Shape, TABLE, schema};
+
+/// How often a listing is begun anew because the ruleset changed meanwhile.
+const LISTINGS: usize = 4;
+
+/// What of ours is in the kernel, as far as we know.
+pub struct Kernel {
+    tools: Tools,
+    sets: Sets,
+    loaded: Option<Plan>,
+    known: Known,
+    /// Connections read from counters that a new table has ended, not reported yet.
+    carried: Vec<(Key, u64)>,
+}
+
+/// How a load went.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    pub warnings: Vec<String>,
+    pub failed: Vec<Failure>,
+}
+
+impl Kernel {
+    pub fn new(tools: Tools) -> Result<Kernel, Error> {
+        let sets = Sets::open(TableFamily::Inet, TABLE)?;
+        Ok(Kernel { tools, sets, loaded: None, known: Known::default(), carried: Vec::new() })
+    }
+
+    pub fn loaded(&self) -> Option<&Plan> {
+        self.loaded.as_ref()
+    }
+
+    /// Brings the plan and these decisions into the kernel. If that fails, what was loaded before stays as it was,
+    /// except that elements may have become as they are wanted.
+    pub fn load(
+        &mut self,
+        plan: Plan,
+        flows: &[(Key, State)],
+        devices: &[(Mac, DeviceMode)],
+    ) -> Result<Loaded, LoadError> {
+        self.tools.check("the ruleset", &ruleset(&plan))?;
+        let (wanted, mut failed) = fit(elements::wanted(flows, devices), &plan);
+        match self.sets.table_comment().map_err(kernel("to show its tables"))? {
+            Some(comment) if comment == schema(plan.limits) => {
+                failed.extend(self.fill(&wanted)?);
+                self.tools.load("the ruleset", &swap(&plan))?;
+            }
+            Some(_) => {
+                self.carry();
+                self.tools.load("the ruleset", &whole(&plan, &wanted))?;
+                self.known = Known::default();
+                wanted.into_iter().for_each(|element| self.known.put(element));
+            }
+            None => {
+                self.tools.load("the sets", &sets_text(&plan))?;
+                failed.extend(self.fill(&wanted)?);
+                self.tools.load("the ruleset", &swap(&plan))?;
+            }
+        }
+        // The table is loaded from here on; what goes wrong with fw4 is told and does not undo it.
+        let includes = includes(&plan);
+        let warnings = match publish::publish(&self.tools, &includes) {
+            Ok(true) => publish::announce(&self.tools, &includes),
+            Ok(false) => Vec::new(),
+            Err(error) => vec![error.to_string()],
+        };
+        self.loaded = Some(plan);
+        Ok(Loaded { warnings, failed })
+    }
+
+    /// Makes the sets hold what is wanted, and nothing else.
+    fn fill(&mut self, wanted: &[Element]) -> Result<Vec<Failure>, LoadError> {
+        let mut present = HashMap::new();
+        for set in Set::ALL {
+            // What a listing misses because somebody changed another table meanwhile would stay for good.
+            let complete = (0..LISTINGS).any(|_| {
+                let take = |shown: sets::Element<'_>| {
+                    if let Some(element) = Element::from_key(set, shown.key) {
+                        present.insert(element, reading(&shown));
+                    }
+                };
+                !matches!(self.sets.elements(set.name(), take), Ok(sets::Listing { interrupted: true, .. }) | Err(_))
+            });
+            if !complete {
+                self.sets.elements(set.name(), |_| ()).map_err(kernel("to list a set"))?;
+            }
+        }
+        // An element that was there before we were: its connections were somebody else's to count.
+        let before = std::mem::take(&mut self.known);
+        for (element, now) in present {
+            self.known.insert(element, before.last(&element).unwrap_or(now));
+        }
+        Ok(self.change(&Delta::between(&self.known.elements(), wanted)))
+    }
+
+    /// Carries out a change of elements. What fails is told, the rest done.
+    pub fn change(&mut self, delta: &Delta) -> Vec<Failure> {
+        let removals = delta.remove.iter().map(|element| (*element, false));
+        let steps: Vec<(Element, bool)> = removals.chain(delta.add.iter().map(|element| (*element, true))).collect();
+        let mut failed = self.apply(&steps);
+        if !delta.remove.is_empty() && failed.iter().any(|(_, error)| error.cause == Cause::Full) {
+            // What a transaction removes makes room for the next one only.
+            let again: Vec<(Element, bool)> = failed.iter().map(|(step, _)| *step).collect();
+            failed = self.apply(&again);
+        }
+        failed.iter().map(|((element, _), error)| Failure { what: subject(element), why: explain(error) }).collect()
+    }
+
+    /// Puts elements in (`true`) and takes them out; returns what failed.
+    fn apply(&mut self, steps: &[(Element, bool)]) -> Vec<((Element, bool), Error)> {
+        let change = |(element, put): &(Element, bool)| sets::Change {
+            set: element.set.name(),
+            key: key_bytes(element),
+            put: *put,
+        };
+        let applied = self.sets.apply(&steps.iter().map(change).collect::<Vec<_>>());
+        let mut failed: BTreeMap<usize, Error> = applied.failed.into_iter().collect();
+        let mut failures = Vec::new();
+        for (index, step) in steps.iter().enumerate() {
+            match (failed.remove(&index), step) {
+                (Some(error), _) => failures.push((*step, error)),
+                (None, (element, true)) => self.known.put(*element),
+                (None, (element, false)) => self.known.remove(element),
+            }
+        }
+        failures
+    }
+
+    /// Elements in each set.
+    pub fn sizes(&self) -> SetSizes {
+        self.known.sizes()
+    }
+
+    /// Connections that began since the last call, by flow.
+    pub fn counters(&mut self) -> Result<Vec<(Key, u64)>, Error> {
+        let mut flows = std::mem::take(&mut self.carried);
+        if self.loaded.is_none() {
+            return Ok(flows);
+        }
+        for set in Set::ALL.into_iter().filter(|set| set.counts() && set.shape() != Shape::Mac) {
+            let known = &mut self.known;
+            let listed = self.sets.elements(set.name(), |shown| {
+                let Some(element) = Element::from_key(set, shown.key) else { return };
+                let began = known.began(&element, reading(&shown));
+                if let (Some(key), 1..) = (element.flow(), began) {
+                    flows.push((key, u64::from(began)));
+                }
+            });
+            if let Err(error) = listed {
+                self.carried = flows;
+                return Err(error);
+            }
+        }
+        Ok(flows)
+    }
+
+    /// Reads the counters of a table that is about to go.
+    fn carry(&mut self) {
+        // What cannot be read is lost; the table is replaced because it is not as it should be.
+        if let Ok(flows) = self.counters() {
+            self.carried = flows;
+        }
+    }
+
+    /// Whether the table is still there; if not, everything about it is forgotten.
+    pub fn still_there(&mut self) -> bool {
+        let there = self.sets.table_exists().unwrap_or(true);
+        if !there {
+            self.loaded = None;
+            self.known = Known::default();
+        }
+        there
+    }
+
+    /// Addresses that a device used lately, as far as packets showed them.
+    pub fn addresses(&mut self, mac: Mac) -> Result<Vec<std::net::IpAddr>, Error> {
+        let mut addresses = Vec::new();
+        let own = |key: &[u8]| key.get(..6) == Some(&mac.0[..]);
+        self.sets.elements("dev4", |shown| {
+            if let (true, Some(address)) = (own(shown.key), shown.key.get(8..).and_then(<[u8]>::first_chunk::<4>)) {
+                addresses.push((*address).into());
+            }
+        })?;
+        self.sets.elements("dev6", |shown| {
+            if let (true, Some(address)) = (own(shown.key), shown.key.get(8..).and_then(<[u8]>::first_chunk::<16>)) {
+                addresses.push((*address).into());
+            }
+        })?;
+        Ok(addresses)
+    }
+
+    /// Leaves the kernel as the table at the head of this module says.
+    pub fn unload(&mut self) -> Result<(), LoadError> {
+        let Some(plan) = self.loaded.take() else { return Ok(()) };
+        let withdrawn = publish::withdraw(&self.tools);
+        if plan.fail_mode == FailMode::Open {
+            self.sets.delete_table().map_err(kernel("to delete the table"))?;
+            self.known = Known::default();
+        }
+        if plan.placement == Placement::Fallback && withdrawn? {
+            // fw4 takes seconds, a daemon that stops has none; until then nobody sets the mark that its rules look for.
+            self.tools.start_reload_of_fw4();
+        }
+        Ok(())
+    }
+}
+
+fn kernel(what: &'static str) -> impl Fn(Error) -> LoadError {
+    move |error| LoadError::Kernel { what, why: error.to_string() }
+}
+
+fn subject(element: &Element) -> Subject {
+    element.flow().map_or(Subject::Device(element.mac), Subject::Flow)
+}
+
+fn explain(error: &Error) -> String {
+    match error.cause {
+        Cause::Full => full(),
+        _ => error.to_string(),
+    }
+}
+
+fn full() -> String {
+    "the kernel's set is full: forget flows that nobody uses, or raise option max_flows".to_owned()
+}
+
+/// A counter as it is remembered. It stops at its end: 4 billion connections.
+fn reading(shown: &sets::Element<'_>) -> u32 {
+    u32::try_from(shown.packets.unwrap_or(0)).unwrap_or(u32::MAX)
+}
+
+/// What fits into the sets, and what does not: a transaction with one element too many would fail as a whole.
+fn fit(wanted: Vec<Element>, plan: &Plan) -> (Vec<Element>, Vec<Failure>) {
+    let mut room: HashMap<Set, u32> = Set::ALL.iter().map(|set| (*set, set.size(plan.limits))).collect();
+    let (fits, rest): (Vec<Element>, Vec<Element>) = wanted.into_iter().partition(|element| {
+        let left = room.entry(element.set).or_default();
+        let fits = *left > 0;
+        *left = left.saturating_sub(1);
+        fits
+    });
+    (fits, rest.iter().map(|element| Failure { what: subject(element), why: full() }).collect())
+}
+
+fn key_bytes(element: &Element) -> KeyBytes {
+    let mac = KeyBytes::new().ether_addr(element.mac);
+    let number = element.number.get();
+    match element.set.shape() {
+        Shape::Mac => mac,
+        Shape::Service => mac.inet_proto(element.protocol).inet_service(number),
+        // `of_flow` makes no element of a larger type.
+        Shape::IcmpType => mac.icmp_type(u8::try_from(number).unwrap_or(u8::MAX)),
+        Shape::Protocol => mac.inet_proto(element.protocol),
+    }
+}

@@ -1,0 +1,124 @@
+//! Ends the connections that a denial is about: with flow offload they have left the chains long ago and would go on for
+//! as long as they talk.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::flow::{DeviceMode, Key, Mac, Port, State};
+use crate::netlink::conntrack::{Connection, Conntrack, Selection};
+use crate::netlink::link::Links;
+
+use super::apply::Kernel;
+use super::message::{Change, Report, Subject};
+
+/// What was just denied, by device.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Denied(BTreeMap<Mac, Vec<Subject>>);
+
+impl Denied {
+    pub fn of_changes(changes: &[Change]) -> Denied {
+        let mut denied = Denied::default();
+        for change in
+            changes.iter().filter(|change| change.after == Some(State::Denied) && change.before != change.after)
+        {
+            denied.0.entry(change.key.mac).or_default().push(Subject::Flow(change.key));
+        }
+        denied
+    }
+
+    pub fn of_device(mac: Mac, after: DeviceMode) -> Denied {
+        match after {
+            DeviceMode::Block => Denied([(mac, vec![Subject::Device(mac)])].into()),
+            _ => Denied::default(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Ends every connection of what is denied, and tells of those that lived and of what went wrong.
+pub fn cut(kernel: &mut Kernel, denied: &Denied) -> Vec<Report> {
+    let mut reports = Vec::new();
+    for (mac, subjects) in &denied.0 {
+        match cut_device(kernel, *mac, subjects) {
+            Ok(counts) => {
+                let cut = subjects.iter().zip(counts).filter(|(_, connections)| *connections > 0);
+                reports.extend(cut.map(|(what, connections)| Report::Cut { what: *what, connections, trouble: None }));
+            }
+            Err(why) => {
+                reports.push(Report::Cut {
+                    what: Subject::Device(*mac),
+                    connections: 0,
+                    trouble: Some(why.to_string()),
+                });
+            }
+        }
+    }
+    reports
+}
+
+/// How many connections of each subject were ended.
+fn cut_device(kernel: &mut Kernel, mac: Mac, subjects: &[Subject]) -> Result<Vec<u32>, crate::netlink::Error> {
+    let mut sources: Vec<IpAddr> = kernel.addresses(mac)?;
+    sources.extend(Links::open()?.addresses_of(mac)?);
+    sources.sort_unstable();
+    sources.dedup();
+    let mut counts = vec![0; subjects.len()];
+    if sources.is_empty() {
+        return Ok(counts);
+    }
+    let mut conntrack = Conntrack::open()?;
+    let mut doomed: Vec<(usize, Connection)> = Vec::new();
+    conntrack.list(&Selection { sources: &sources, protocol: None, port: None }, |connection| {
+        if let Some(index) = subjects.iter().position(|subject| is_about(subject, &connection)) {
+            doomed.push((index, connection));
+        }
+    })?;
+    for (index, connection) in &doomed {
+        if let (true, Some(count)) = (conntrack.delete(connection)?, counts.get_mut(*index)) {
+            *count += 1;
+        }
+    }
+    Ok(counts)
+}
+
+/// Whether a connection of the device belongs to what is denied.
+fn is_about(subject: &Subject, connection: &Connection) -> bool {
+    match subject {
+        Subject::Device(_) => true,
+        Subject::Flow(Key { protocol, port, .. }) => {
+            *protocol == connection.protocol
+                && match port {
+                    Port::Any => true,
+                    Port::Number(number) => !has_numbers(*protocol) || *number == connection.port,
+                }
+        }
+    }
+}
+
+fn has_numbers(protocol: crate::flow::Protocol) -> bool {
+    protocol.has_ports() || protocol.has_icmp_types()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Protocol;
+
+    const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+
+    #[test]
+    fn only_what_becomes_denied_is_cut() {
+        let key = Key::service(MAC, Protocol::TCP, Port::Number(443));
+        let change = |before, after| Denied::of_changes(&[Change { key, before, after }]).is_empty();
+        assert!(!change(Some(State::Allowed), Some(State::Denied)));
+        assert!(!change(None, Some(State::Denied)));
+        assert!(change(Some(State::Denied), Some(State::Denied)));
+        assert!(change(Some(State::Denied), Some(State::Allowed)));
+        assert!(change(Some(State::Allowed), None));
+        assert!(!Denied::of_device(MAC, DeviceMode::Block).is_empty());
+        assert!(Denied::of_device(MAC, DeviceMode::Enforce).is_empty());
+    }
+}

@@ -1,0 +1,186 @@
+//! The programs `nft` and `fw4`: nothing reaches the kernel that was not checked, and a refusal is told in words that
+//! name the missing package.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::message::LoadError;
+use super::run::{Ended, Trouble, run};
+
+/// nft loads 20,000 elements within seconds on a slow router.
+const NFT_TIMEOUT: Duration = Duration::from_secs(20);
+/// fw4 renders its ruleset in an interpreter.
+const FW4_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// nft's `-f -` opens /dev/stdin, which OpenWrt does not always have.
+const STDIN: &str = "/proc/self/fd/0";
+
+/// The programs and folders glacic works with.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    pub nft: PathBuf,
+    /// Need not exist: then there is no fw4 to tell about includes.
+    pub fw4: PathBuf,
+    /// Where includes are published, in memory.
+    pub includes: PathBuf,
+    /// fw4's folder of static files, which reach the published ones.
+    pub nftables_d: PathBuf,
+}
+
+impl Default for Tools {
+    fn default() -> Tools {
+        Tools {
+            nft: PathBuf::from("/usr/sbin/nft"),
+            fw4: PathBuf::from("/sbin/fw4"),
+            includes: PathBuf::from("/var/run/glacic"),
+            nftables_d: PathBuf::from("/usr/share/nftables.d"),
+        }
+    }
+}
+
+/// What a ruleset of ours needs from the kernel, as a rule, and the package that brings it.
+const NEEDS: [(&str, &str, &str); 6] = [
+    ("queue to 1", "queue expression", "kmod-nft-queue"),
+    ("log group 1", "log expression", "kmod-nfnetlink-log"),
+    ("ct state established return", "connection tracking", "kmod-nft-core"),
+    ("limit rate over 1/second return", "limit expression", "kmod-nft-core"),
+    ("reject with icmpx type admin-prohibited", "reject expression", "kmod-nft-core"),
+    (
+        "ether saddr . meta l4proto . th dport { 02:00:00:00:00:01 . 6 . 1 } return",
+        "sets of several parts",
+        "kmod-nft-core",
+    ),
+];
+
+impl Tools {
+    /// Whether the kernel would take this text; `what` names it in errors.
+    pub fn check(&self, what: &str, text: &str) -> Result<(), LoadError> {
+        self.feed(&["-c", "-f", STDIN], what, text)
+    }
+
+    /// Loads this text: all of it, or nothing.
+    pub fn load(&self, what: &str, text: &str) -> Result<(), LoadError> {
+        self.feed(&["-f", STDIN], what, text)
+    }
+
+    fn feed(&self, arguments: &[&str], what: &str, text: &str) -> Result<(), LoadError> {
+        let ended = self.nft(arguments, text)?;
+        if ended.success { Ok(()) } else { Err(self.diagnose(what, text, &ended.stderr)) }
+    }
+
+    fn nft(&self, arguments: &[&str], input: &str) -> Result<Ended, LoadError> {
+        run(&self.nft, arguments, input, NFT_TIMEOUT).map_err(|trouble| match trouble {
+            Trouble::Timeout => timeout(&self.nft, NFT_TIMEOUT),
+            Trouble::Start(error) => LoadError::NoNft { path: self.nft.display().to_string(), why: error.to_string() },
+        })
+    }
+
+    /// Why nft refused: its own message names a line, not the module that is missing, so each need is tried by itself.
+    fn diagnose(&self, what: &str, text: &str, stderr: &str) -> LoadError {
+        for (rule, need, package) in NEEDS {
+            let keyword = rule.split(' ').next().unwrap_or(rule);
+            if !text.contains(keyword) {
+                continue;
+            }
+            let probe = format!("table inet glacic_probe {{\n\tchain probe {{\n\t\t{rule}\n\t}}\n}}\n");
+            match self.nft(&["-c", "-f", STDIN], &probe) {
+                Ok(ended) if !ended.success => {
+                    return match keyword {
+                        "queue" => LoadError::NoQueue,
+                        "log" => LoadError::NoLog,
+                        _ => LoadError::NoExpression { what: need, package },
+                    };
+                }
+                Ok(_) => {}
+                Err(error) => return error,
+            }
+        }
+        // The message, without the line of text and the carets below it.
+        let lines = stderr.lines().filter(|line| line.contains("rror")).take(3);
+        let why = lines.collect::<Vec<_>>().join("; ");
+        LoadError::Invalid { what: what.to_owned(), why: if why.is_empty() { stderr.trim().to_owned() } else { why } }
+    }
+
+    /// Has fw4 render and load its ruleset anew. Its exit code says nothing, so nothing is made of it.
+    pub fn reload_fw4(&self) -> Result<(), LoadError> {
+        match run(&self.fw4, &["-q", "reload"], "", FW4_TIMEOUT) {
+            Ok(_) => Ok(()),
+            Err(Trouble::Timeout) => Err(timeout(&self.fw4, FW4_TIMEOUT)),
+            Err(Trouble::Start(error)) => Err(LoadError::Invalid {
+                what: "the reload of fw4".to_owned(),
+                why: format!("{} cannot be run: {error}", self.fw4.display()),
+            }),
+        }
+    }
+
+    /// The same without waiting for its end.
+    pub fn start_reload_of_fw4(&self) {
+        if self.has_fw4() {
+            let fw4 = std::process::Command::new(&self.fw4)
+                .args(["-q", "reload"])
+                .stdin(std::process::Stdio::null())
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn();
+            // Nobody is left to be told; the daemon's end hands the process over to init.
+            drop(fw4);
+        }
+    }
+
+    pub fn has_fw4(&self) -> bool {
+        self.fw4.exists()
+    }
+
+    /// The devices of one of fw4's zones, one a line; or why there are none to tell.
+    pub fn fw4_zone(&self, zone: &str) -> Result<String, String> {
+        if !self.has_fw4() {
+            return Err(format!("there is no {} to ask for its interfaces; use list interface", self.fw4.display()));
+        }
+        match run(&self.fw4, &["-q", "zone", zone], "", FW4_TIMEOUT) {
+            Ok(Ended { success: true, stdout, .. }) => Ok(stdout),
+            Ok(_) => Err(format!("fw4 knows no zone {zone} (or the firewall is not running)")),
+            Err(Trouble::Timeout) => Err(timeout(&self.fw4, FW4_TIMEOUT).to_string()),
+            Err(Trouble::Start(error)) => Err(format!("{} cannot be run: {error}", self.fw4.display())),
+        }
+    }
+
+    /// A chain of fw4 as it is loaded; empty if it is not there.
+    pub fn fw4_chain(&self, chain: &str) -> Result<String, LoadError> {
+        Ok(self.nft(&["list", "chain", "inet", "fw4", chain], "")?.stdout)
+    }
+}
+
+fn timeout(program: &Path, after: Duration) -> LoadError {
+    LoadError::Timeout { program: program.display().to_string(), seconds: after.as_secs() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::{Ask, Plan};
+    use super::super::ruleset::ruleset;
+    use super::super::tests::support::{in_namespace, kernel_queues, plan};
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_queue_is_told_apart_from_bad_text() {
+        in_namespace(|| {
+            let tools = Tools::default();
+            let queue = ruleset(&Plan { ask: Ask::Queue { first: 100, count: 1 }, ..plan() });
+            let expected = if kernel_queues() { Ok(()) } else { Err(LoadError::NoQueue) };
+            assert_eq!(tools.check("the ruleset", &queue), expected);
+            assert_eq!(tools.check("the ruleset", &ruleset(&plan())), Ok(()));
+            let nonsense = tools.check("the ruleset", "table inet glacic {\n\tfnord\n}\n");
+            assert!(
+                matches!(&nonsense, Err(LoadError::Invalid { why, .. }) if why.contains("fnord") || why.contains("syntax")),
+                "{nonsense:?}"
+            );
+        });
+    }
+
+    #[test]
+    fn a_router_without_nft_is_told_so() {
+        let tools = Tools { nft: PathBuf::from("/nonexistent/nft"), ..Tools::default() };
+        let error = tools.check("the ruleset", "").unwrap_err();
+        assert!(error.to_string().contains("install nftables"), "{error}");
+    }
+}

@@ -1,0 +1,317 @@
+//! The firewall thread at work on a real kernel, in a namespace of its own.
+
+use std::sync::mpsc;
+
+use crate::config::settings::{FailMode, Placement};
+use crate::flow::{DeviceMode, Key, Mac, Port, Protocol, State};
+
+use super::house::{CLIENT, House, PATIENCE, SERVER, until};
+use super::support::{Folder, in_namespace, install_fw4, must, plan, tools};
+use crate::firewall::message::{Change, Load, LoadError, Report, Request, Subject};
+use crate::firewall::nft::Tools;
+use crate::firewall::plan::{Limits, Plan};
+use crate::firewall::worker::{Config, Worker, spawn};
+
+const REFUSED: &str = "glacic: allowed by nobody";
+
+fn udp(port: u16) -> Key {
+    Key::service(CLIENT, Protocol(17), Port::Number(port))
+}
+
+fn enforcing() -> Plan {
+    Plan { learning: false, ..plan() }
+}
+
+/// A worker and the reports it makes.
+struct At {
+    worker: Worker,
+    reports: mpsc::Receiver<Report>,
+}
+
+impl At {
+    fn work(tools: &Tools) -> At {
+        let (sender, reports) = mpsc::sync_channel(8);
+        let config = Config { tools: tools.clone() };
+        At { worker: spawn(config, sender, || {}).unwrap(), reports }
+    }
+
+    fn next(&self) -> Report {
+        self.reports.recv_timeout(PATIENCE).expect("a report")
+    }
+
+    fn ask(&self, request: Request) -> Report {
+        self.worker.try_send(request).unwrap();
+        self.next()
+    }
+
+    fn load(&self, plan: &Plan, elements: &[(Key, State)]) -> Report {
+        let load = Load { plan: plan.clone(), elements: elements.to_vec(), devices: Vec::new() };
+        self.ask(Request::Load(Box::new(load)))
+    }
+
+    /// A load of which nothing is to be said.
+    fn loads(&self, plan: &Plan, elements: &[(Key, State)]) {
+        match self.load(plan, elements) {
+            Report::Loaded { warnings, failed, .. } => {
+                assert!(warnings.is_empty() && failed.is_empty(), "{warnings:?} {failed:?}")
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn change(&self, key: Key, before: Option<State>, after: Option<State>) -> Report {
+        self.ask(Request::Change { ticket: Some(7), changes: vec![Change { key, before, after }] })
+    }
+
+    fn counters(&self) -> Vec<(Key, u64)> {
+        match self.ask(Request::Counters { ticket: None }) {
+            Report::Counters { mut flows, .. } => {
+                flows.sort_unstable();
+                flows
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn table() -> String {
+    must("nft", &["list", "table", "inet", "glacic"], "")
+}
+
+#[test]
+fn loading_twice_leaves_one_copy() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&enforcing(), &[(udp(1), State::Allowed)]);
+        let once = table();
+        at.loads(&enforcing(), &[(udp(1), State::Allowed)]);
+        assert_eq!(table(), once);
+        assert!(once.contains(&format!("{CLIENT} . udp . 1 ")), "{once}");
+    });
+}
+
+#[test]
+fn changes_reach_the_sets_and_are_counted() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&enforcing(), &[(udp(1000), State::Allowed)]);
+        house.arrives(1000);
+        house.is_dropped_by(1001, "glacic", REFUSED);
+        match at.change(udp(1001), Some(State::Pending), Some(State::Allowed)) {
+            Report::Applied { ticket: Some(7), failed, sizes } => {
+                assert!(failed.is_empty(), "{failed:?}");
+                assert_eq!(sizes["allowed"], 2);
+            }
+            other => panic!("{other:?}"),
+        }
+        house.arrives(1001);
+        at.change(udp(1000), Some(State::Allowed), None);
+        house.is_dropped_by(1000, "glacic", REFUSED);
+        at.ask(Request::Device { ticket: None, mac: CLIENT, before: DeviceMode::Default, after: DeviceMode::Trust });
+        house.arrives(1000);
+    });
+}
+
+#[test]
+fn connections_are_counted_once_also_across_loads() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let tools = tools(&folder);
+        let flows = [(udp(1000), State::Allowed)];
+        let at = At::work(&tools);
+        at.loads(&enforcing(), &flows);
+        house.arrives(1000);
+        house.arrives(1000);
+        assert_eq!(at.counters(), [(udp(1000), 2)]);
+        assert_eq!(at.counters(), []);
+        // Chains change, sets stay.
+        house.arrives(1000);
+        at.loads(&plan(), &flows);
+        assert_eq!(at.counters(), [(udp(1000), 1)]);
+        // Other sets: what the old ones counted is not lost.
+        house.arrives(1000);
+        at.loads(&Plan { limits: Limits::for_flows(2000), ..enforcing() }, &flows);
+        house.arrives(1000);
+        assert_eq!(at.counters(), [(udp(1000), 1), (udp(1000), 1)]);
+        // Another daemon has counted what was before it.
+        house.arrives(1000);
+        let next = At::work(&tools);
+        next.loads(&Plan { limits: Limits::for_flows(2000), ..enforcing() }, &flows);
+        assert_eq!(next.counters(), []);
+        house.arrives(1000);
+        assert_eq!(next.counters(), [(udp(1000), 1)]);
+    });
+}
+
+#[test]
+fn a_restart_goes_on_enforcing_and_mends_the_sets() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let tools = tools(&folder);
+        let at = At::work(&tools);
+        at.loads(&enforcing(), &[(udp(1000), State::Allowed), (udp(1001), State::Allowed)]);
+        // As after a crash: nobody unloads.
+        at.worker.join();
+        house.arrives(1000);
+        house.is_dropped_by(1002, "glacic", REFUSED);
+        // The next one cannot load: what is loaded goes on.
+        let script = folder.0.join("nft");
+        std::fs::write(&script, "#!/bin/sh\n[ \"$1\" = -c ] || { echo 'Error: no' >&2; exit 1; }\n").unwrap();
+        must("chmod", &["+x", script.to_str().unwrap()], "");
+        let lame = At::work(&Tools { nft: script, ..tools.clone() });
+        let refused = lame.load(&plan(), &[(udp(1000), State::Allowed)]);
+        assert!(matches!(refused, Report::Refused(LoadError::Invalid { .. })), "{refused:?}");
+        house.is_dropped_by(1002, "glacic", REFUSED);
+        house.arrives(1000);
+
+        let at = At::work(&tools);
+        at.loads(&enforcing(), &[(udp(1000), State::Allowed), (udp(1002), State::Allowed)]);
+        house.arrives(1002);
+        house.is_dropped_by(1001, "glacic", REFUSED);
+    });
+}
+
+#[test]
+fn a_full_set_is_told_flow_by_flow() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let at = At::work(&tools(&folder));
+        // Of 1,024 flows a quarter may be such.
+        let mac = |n: u16| Mac([2, 0, 0, 1, n.to_be_bytes()[0], n.to_be_bytes()[1]]);
+        let protocol = |n: u16| (Key::service(mac(n), Protocol(47), Port::Any), State::Allowed);
+        let wanted: Vec<_> = (0..250).map(protocol).collect();
+        at.loads(&enforcing(), &wanted);
+        let changes =
+            (250..260).map(|n| Change { key: protocol(n).0, before: None, after: Some(State::Allowed) }).collect();
+        match at.ask(Request::Change { ticket: None, changes }) {
+            Report::Applied { failed, sizes, .. } => {
+                assert_eq!(sizes["allowed_proto"], 256);
+                let names: Vec<_> = failed.iter().map(|failure| failure.what).collect();
+                assert_eq!(names, (256..260).map(|n| Subject::Flow(protocol(n).0)).collect::<Vec<_>>());
+                assert!(failed[0].why.contains("max_flows"), "{failed:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+        // What goes makes room for what comes, also in one group.
+        let change = |n, before, after| Change { key: protocol(n).0, before, after };
+        let changes = vec![change(0, Some(State::Allowed), None), change(256, None, Some(State::Allowed))];
+        match at.ask(Request::Change { ticket: None, changes }) {
+            Report::Applied { failed, sizes, .. } => assert_eq!((failed.len(), sizes["allowed_proto"]), (0, 256)),
+            other => panic!("{other:?}"),
+        }
+        // The same at a load, whichever way the elements take.
+        let wanted: Vec<_> = (0..260).map(protocol).collect();
+        for limits in [Limits::for_flows(1024), Limits { devices: 300, ..Limits::for_flows(1024) }] {
+            match at.load(&Plan { limits, ..enforcing() }, &wanted) {
+                Report::Loaded { failed, sizes, .. } => assert_eq!((failed.len(), sizes["allowed_proto"]), (4, 256)),
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn a_denial_ends_connections_that_live() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&plan(), &[]);
+        house.arrives(1000);
+        house.arrives(1001);
+        let live = || must("conntrack", &["-L"], "");
+        assert!(live().contains("dport=1000") && live().contains("dport=1001"));
+        let applied = at.change(udp(1000), Some(State::Allowed), Some(State::Denied));
+        assert!(matches!(applied, Report::Applied { .. }), "{applied:?}");
+        assert_eq!(at.next(), Report::Cut { what: Subject::Flow(udp(1000)), connections: 1, trouble: None });
+        assert!(!live().contains("dport=1000") && live().contains("dport=1001"), "{}", live());
+        // The whole device.
+        at.ask(Request::Device { ticket: None, mac: CLIENT, before: DeviceMode::Default, after: DeviceMode::Block });
+        assert_eq!(at.next(), Report::Cut { what: Subject::Device(CLIENT), connections: 1, trouble: None });
+        assert!(!live().contains(SERVER), "{}", live());
+    });
+}
+
+/// A connection that begins between the set and the first look is found by the second.
+#[test]
+fn a_denial_looks_twice() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&plan(), &[]);
+        house.arrives(1001);
+        at.change(udp(1000), None, Some(State::Denied));
+        let entry = format!("-I -p udp -s 192.168.1.2 -d {SERVER} --sport 5 --dport 1000 -t 60");
+        must("conntrack", &entry.split(' ').collect::<Vec<_>>(), "");
+        assert_eq!(at.next(), Report::Cut { what: Subject::Flow(udp(1000)), connections: 1, trouble: None });
+    });
+}
+
+#[test]
+fn a_table_that_somebody_removed_is_missed_and_put_back() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&enforcing(), &[(udp(1), State::Allowed)]);
+        must("nft", &["flush", "ruleset"], "");
+        assert_eq!(at.next(), Report::TableGone);
+        assert!(
+            matches!(at.change(udp(2), None, Some(State::Allowed)), Report::Applied { failed, .. } if failed.len() == 1)
+        );
+        at.loads(&enforcing(), &[(udp(1), State::Allowed)]);
+        assert!(table().contains("udp . 1 "));
+        // Our own replacement of the table is not somebody's removal.
+        at.loads(&Plan { limits: Limits::for_flows(2000), ..enforcing() }, &[]);
+        assert_eq!(at.counters(), []);
+        must("nft", &["delete", "table", "inet", "glacic"], "");
+        assert_eq!(at.next(), Report::TableGone);
+    });
+}
+
+#[test]
+fn unloading_leaves_what_fail_mode_says() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let tools = tools(&folder);
+        install_fw4(&tools);
+        for (placement, fail_mode, stays) in [
+            (Placement::Guard, FailMode::Open, false),
+            (Placement::Guard, FailMode::Closed, true),
+            (Placement::Fallback, FailMode::Open, false),
+            (Placement::Fallback, FailMode::Closed, true),
+        ] {
+            let at = At::work(&tools);
+            at.loads(&Plan { placement, fail_mode, ..enforcing() }, &[(udp(1), State::Allowed)]);
+            let published = tools.includes.join("forward/glacic.nft");
+            assert_eq!(published.exists(), placement == Placement::Fallback);
+            assert_eq!(at.ask(Request::Unload), Report::Unloaded { trouble: None });
+            at.worker.join();
+            assert_eq!(must("nft", &["list", "tables"], "").contains("glacic"), stays, "{placement:?} {fail_mode:?}");
+            assert!(!published.exists());
+            let fw4 = || {
+                must("nft", &["list", "tables"], "").contains("fw4")
+                    && must("nft", &["list", "table", "inet", "fw4"], "").contains("glacic")
+            };
+            until(|| !fw4(), "fw4 keeps glacic's rules");
+        }
+    });
+}
+
+#[test]
+fn without_a_ruleset_decisions_are_not_lost_silently() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let at = At::work(&tools(&folder));
+        match at.change(udp(1), None, Some(State::Denied)) {
+            Report::Applied { failed, .. } => assert_eq!(failed[0].what, Subject::Flow(udp(1))),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(must("nft", &["list", "tables"], ""), "");
+    });
+}

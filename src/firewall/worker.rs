@@ -1,0 +1,295 @@
+//! The firewall thread: one at a time, it carries out what the daemon asks of the kernel, and tells what became of it.
+//!
+//! Its inbox is bounded: a full one is the asker's to handle ([`Full`] gives the request back). The channel of reports is
+//! bounded too: when it is full this thread waits, and the daemon goes on. Nothing here ever holds up a verdict.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, TryRecvError, TrySendError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::netlink::sets::TableFamily;
+use crate::netlink::watch::{Event, Watch};
+
+use super::apply::{Kernel, Loaded};
+use super::cut::{Denied, cut};
+use super::elements::Delta;
+use super::message::{Change, Failure, LoadError, Report, Request, Subject};
+use super::nft::Tools;
+use super::set::TABLE;
+
+/// Requests that can wait.
+pub const INBOX: usize = 256;
+
+/// A connection can begin between the denial and the first look at the connections.
+const SECOND_LOOK: Duration = Duration::from_millis(200);
+/// Whoever removes our table may be about to load another: the firewall's restart does.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// What the thread works with.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    pub tools: Tools,
+}
+
+/// The inbox is full, or the thread has ended; the request comes back.
+#[derive(Debug)]
+pub struct Full(pub Request);
+
+/// The daemon's end. Dropping it ends the thread and leaves the kernel as it is.
+pub struct Worker {
+    inbox: mpsc::SyncSender<Request>,
+    waiting: Arc<AtomicUsize>,
+    bell: UnixStream,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Hands over a request without waiting.
+    pub fn try_send(&self, request: Request) -> Result<(), Full> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if let Err(TrySendError::Full(request) | TrySendError::Disconnected(request)) = self.inbox.try_send(request) {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Full(request));
+        }
+        // A full bell has been rung; one that nobody hears belongs to a thread that has ended.
+        let _ = (&self.bell).write(&[0]);
+        Ok(())
+    }
+
+    /// Requests that have not been begun.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the thread's end. It ends after [`Request::Unload`], or when it has nothing left to do.
+    pub fn join(self) {
+        let Worker { inbox, bell, thread, .. } = self;
+        drop((inbox, bell));
+        // A panic of the thread was told where it happened.
+        let _ = thread.join();
+    }
+}
+
+/// Starts the thread. `wake` is called after every report, from the thread: it must not block.
+pub fn spawn(
+    config: Config,
+    reports: mpsc::SyncSender<Report>,
+    wake: impl Fn() + Send + 'static,
+) -> io::Result<Worker> {
+    let (inbox, requests) = mpsc::sync_channel(INBOX);
+    let (bell, ears) = UnixStream::pair()?;
+    bell.set_nonblocking(true)?;
+    ears.set_nonblocking(true)?;
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&waiting);
+    let thread = thread::Builder::new().name("firewall".to_owned()).spawn(move || {
+        let out = Out { reports, wake };
+        match Thread::new(config, requests, counter, ears) {
+            Ok(mut thread) => thread.run(&out),
+            Err(error) => {
+                // Without its sockets the thread can do nothing; the daemon is told, and finds the inbox closed.
+                out.send(Report::Refused(LoadError::Kernel { what: "a netlink socket", why: error.to_string() }));
+            }
+        }
+    })?;
+    Ok(Worker { inbox, waiting, bell, thread })
+}
+
+/// The way back to the daemon.
+struct Out<W> {
+    reports: mpsc::SyncSender<Report>,
+    wake: W,
+}
+
+impl<W: Fn()> Out<W> {
+    /// Waits while the daemon has too much to read. Without a daemon there is nothing left to do.
+    fn send(&self, report: Report) -> Next {
+        let sent = match self.reports.try_send(report) {
+            Ok(()) => true,
+            Err(TrySendError::Full(report)) => {
+                (self.wake)();
+                self.reports.send(report).is_ok()
+            }
+            Err(TrySendError::Disconnected(_)) => false,
+        };
+        (self.wake)();
+        if sent { Next::GoOn } else { Next::End }
+    }
+}
+
+/// The thread's own end.
+struct Thread {
+    kernel: Kernel,
+    watch: Watch,
+    requests: mpsc::Receiver<Request>,
+    waiting: Arc<AtomicUsize>,
+    ears: UnixStream,
+    /// Denials whose connections are to be looked for once more, in the order of time.
+    second_looks: VecDeque<(Instant, Denied)>,
+    /// When to see whether the table is still there.
+    look_for_table: Option<Instant>,
+}
+
+/// Whether the thread goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+impl Thread {
+    fn new(
+        config: Config,
+        requests: mpsc::Receiver<Request>,
+        waiting: Arc<AtomicUsize>,
+        ears: UnixStream,
+    ) -> Result<Thread, crate::netlink::Error> {
+        Ok(Thread {
+            kernel: Kernel::new(config.tools)?,
+            watch: Watch::open()?,
+            requests,
+            waiting,
+            ears,
+            second_looks: VecDeque::new(),
+            look_for_table: None,
+        })
+    }
+
+    fn run<W: Fn()>(&mut self, out: &Out<W>) {
+        loop {
+            self.sleep();
+            if self.requests(out) == Next::End || self.notices(out) == Next::End {
+                return;
+            }
+        }
+    }
+
+    /// Until a request, a notice of the kernel, or the next thing to look at.
+    fn sleep(&mut self) {
+        let next = self.second_looks.front().map(|(when, _)| *when).into_iter().chain(self.look_for_table).min();
+        let millis = next.map_or(-1, |when| {
+            let left = when.saturating_duration_since(Instant::now());
+            // Rounded up, or the last millisecond would be spent awake.
+            i32::try_from(left.as_millis()).unwrap_or(i32::MAX).saturating_add(1)
+        });
+        let ready = |fd: i32| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        let mut fds = [ready(self.ears.as_raw_fd()), ready(self.watch.as_fd().as_raw_fd())];
+        // SAFETY: two pollfds, which live as long as the call. A signal ends it early, which does no harm.
+        unsafe { libc::poll(fds.as_mut_ptr(), 2, millis) };
+        while matches!((&self.ears).read(&mut [0; 64]), Ok(1..)) {}
+    }
+
+    fn requests<W: Fn()>(&mut self, out: &Out<W>) -> Next {
+        loop {
+            let request = match self.requests.try_recv() {
+                Ok(request) => request,
+                Err(TryRecvError::Empty) => return Next::GoOn,
+                Err(TryRecvError::Disconnected) => return Next::End,
+            };
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            // Denials are looked at again in time, however many requests wait.
+            if self.serve(request, out) == Next::End || self.look_again(out) == Next::End {
+                return Next::End;
+            }
+        }
+    }
+
+    fn serve<W: Fn()>(&mut self, request: Request, out: &Out<W>) -> Next {
+        match request {
+            Request::Load(load) => {
+                // Our own replacement of the table is no removal.
+                self.look_for_table = None;
+                out.send(match self.kernel.load(load.plan, &load.elements, &load.devices) {
+                    Ok(Loaded { warnings, failed }) => Report::Loaded { warnings, failed, sizes: self.kernel.sizes() },
+                    Err(error) => Report::Refused(error),
+                })
+            }
+            Request::Change { ticket, changes } => {
+                let subjects = || changes.iter().map(|Change { key, .. }| Subject::Flow(*key)).collect();
+                self.change(ticket, &Delta::of_changes(&changes), Denied::of_changes(&changes), subjects, out)
+            }
+            Request::Device { ticket, mac, before, after } => {
+                let (delta, denied) = (Delta::of_device(mac, before, after), Denied::of_device(mac, after));
+                self.change(ticket, &delta, denied, || vec![Subject::Device(mac)], out)
+            }
+            // What cannot be read now is in the next report.
+            Request::Counters { ticket } => {
+                out.send(Report::Counters { ticket, flows: self.kernel.counters().unwrap_or_default() })
+            }
+            Request::Unload => {
+                let trouble = self.kernel.unload().err().map(|error| error.to_string());
+                out.send(Report::Unloaded { trouble });
+                Next::End
+            }
+        }
+    }
+
+    fn change<W: Fn()>(
+        &mut self,
+        ticket: Option<u32>,
+        delta: &Delta,
+        denied: Denied,
+        subjects: impl Fn() -> Vec<Subject>,
+        out: &Out<W>,
+    ) -> Next {
+        let loaded = self.kernel.loaded().is_some();
+        let failed = if loaded { self.kernel.change(delta) } else { not_loaded(subjects()) };
+        let next = out.send(Report::Applied { ticket, failed, sizes: self.kernel.sizes() });
+        if next == Next::End || !loaded || denied.is_empty() {
+            return next;
+        }
+        for report in cut(&mut self.kernel, &denied) {
+            if out.send(report) == Next::End {
+                return Next::End;
+            }
+        }
+        self.second_looks.push_back((Instant::now() + SECOND_LOOK, denied));
+        Next::GoOn
+    }
+
+    /// What the kernel told, and what is due.
+    fn notices<W: Fn()>(&mut self, out: &Out<W>) -> Next {
+        let mut suspicious = false;
+        let read = self.watch.read(|event| {
+            suspicious |= match event {
+                Event::TableRemoved { family, name } => family == TableFamily::Inet && name == TABLE,
+                Event::TableAdded { .. } => false,
+                Event::Lost => true,
+            }
+        });
+        if suspicious || read.is_err() {
+            self.look_for_table.get_or_insert(Instant::now() + SETTLE);
+        }
+        if self.look_for_table.is_some_and(|when| when <= Instant::now()) {
+            self.look_for_table = None;
+            if self.kernel.loaded().is_some() && !self.kernel.still_there() && out.send(Report::TableGone) == Next::End
+            {
+                return Next::End;
+            }
+        }
+        self.look_again(out)
+    }
+
+    fn look_again<W: Fn()>(&mut self, out: &Out<W>) -> Next {
+        while self.second_looks.front().is_some_and(|(when, _)| *when <= Instant::now()) {
+            let Some((_, denied)) = self.second_looks.pop_front() else { break };
+            for report in cut(&mut self.kernel, &denied) {
+                if out.send(report) == Next::End {
+                    return Next::End;
+                }
+            }
+        }
+        Next::GoOn
+    }
+}
+
+fn not_loaded(subjects: Vec<Subject>) -> Vec<Failure> {
+    let why = "the ruleset is not in the kernel; the decision takes effect when it is";
+    subjects.into_iter().map(|what| Failure { what, why: why.to_owned() }).collect()
+}

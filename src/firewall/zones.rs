@@ -1,0 +1,275 @@
+//! Which interfaces are guarded, which cannot be, and why.
+//!
+//! Behind a guarded interface every device must be told apart by its hardware address. So an interface without such
+//! addresses cannot be guarded, and one with the Internet behind it must not: all of it would be one device.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::config::uci;
+
+use super::plan::{Guarded, Interface, Zone};
+
+/// ARPHRD_ETHER of linux/if_arp.h.
+const ETHERNET: u32 = 1;
+
+/// What is asked of the router.
+pub trait Router {
+    /// What `fw4 zone NAME` prints: the zone's devices, one a line. The error says why there is no answer.
+    fn zone_devices(&self, zone: &Zone) -> Result<String, String>;
+    /// `/etc/config/firewall`; empty where there is none.
+    fn firewall_config(&self) -> Vec<u8>;
+    /// `/proc/net/route`
+    fn routes4(&self) -> String;
+    /// `/proc/net/ipv6_route`
+    fn routes6(&self) -> String;
+    /// `/sys/class/net/NAME/type`; none for an interface that does not exist (yet).
+    fn hardware_type(&self, interface: &Interface) -> Option<u32>;
+}
+
+/// A zone or interface that is not guarded although the owner asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub name: String,
+    pub why: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not guarded: {}", self.name, self.why)
+    }
+}
+
+/// What came of the owner's wishes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    pub guarded: Vec<Guarded>,
+    pub refused: Vec<Refused>,
+    /// What is no fault and worth knowing, each a sentence.
+    pub notes: Vec<String>,
+}
+
+/// Finds the interfaces of these zones, and these interfaces.
+pub fn find(zones: &[String], interfaces: &[String], router: &impl Router) -> Found {
+    let mut found = Found::default();
+    let (firewall, _) = uci::read_all(&router.firewall_config());
+    let upstream = default_routes(&router.routes4(), &router.routes6());
+    let mut asked: Vec<(String, Option<Zone>, bool)> = Vec::new();
+    for name in zones {
+        match zone_interfaces(name, &firewall, router) {
+            Ok((zone, input_refused, names)) => {
+                if names.is_empty() {
+                    found.notes.push(format!("zone {name} has no interface at the moment"));
+                }
+                asked.extend(names.into_iter().map(|name| (name, Some(zone.clone()), input_refused)));
+            }
+            Err(why) => found.refused.push(Refused { name: format!("zone {name}"), why }),
+        }
+    }
+    asked.extend(interfaces.iter().map(|name| (name.clone(), None, false)));
+    for (name, zone, input_refused) in asked {
+        match can_be_guarded(&name, &upstream, router) {
+            Ok((interface, exists)) => {
+                if !exists {
+                    found.notes.push(format!("interface {name} does not exist yet; it is guarded as soon as it does"));
+                }
+                found.guarded.push(Guarded { interface, zone, input_refused });
+            }
+            Err(why) => found.refused.push(Refused { name: format!("interface {name}"), why }),
+        }
+    }
+    found
+}
+
+/// A zone's interfaces, and whether fw4 refuses what it sends to the router.
+fn zone_interfaces(
+    name: &str,
+    firewall: &uci::File,
+    router: &impl Router,
+) -> Result<(Zone, bool, Vec<String>), String> {
+    let zone = Zone::new(name).map_err(|error| error.to_string())?;
+    let section = firewall.of_kind("zone").find(|section| section.option("name") == Some(name));
+    let defaults = firewall.of_kind("defaults").next();
+    for option in ["masq", "masq6"] {
+        if section.and_then(|section| section.option(option)).is_some_and(is_true) {
+            return Err(format!(
+                "it is masqueraded (option {option}), so the Internet lies behind it and all of it would be one device"
+            ));
+        }
+    }
+    let input = section.and_then(|section| section.option("input"));
+    let input = input.or_else(|| defaults.and_then(|defaults| defaults.option("input")));
+    let input_refused = !input.is_some_and(|policy| policy.eq_ignore_ascii_case("accept"));
+    let devices = router.zone_devices(&zone)?;
+    Ok((zone, input_refused, devices.split_whitespace().map(str::to_owned).collect()))
+}
+
+/// The interface, and whether it exists; or why it cannot be guarded.
+fn can_be_guarded(name: &str, upstream: &BTreeSet<String>, router: &impl Router) -> Result<(Interface, bool), String> {
+    let interface = Interface::new(name).map_err(|error| error.trouble.to_owned())?;
+    if upstream.contains(name) {
+        return Err("the default route leads through it, so all of the Internet would be one device".to_owned());
+    }
+    match router.hardware_type(&interface) {
+        None => Ok((interface, false)),
+        Some(ETHERNET) => Ok((interface, true)),
+        Some(_) => Err("it has no hardware addresses (as ppp, wg and tun), so devices cannot be told apart".to_owned()),
+    }
+}
+
+/// Interfaces that a default route leads through.
+fn default_routes(routes4: &str, routes6: &str) -> BTreeSet<String> {
+    // RTF_REJECT of linux/route.h: "unreachable" routes lead nowhere.
+    let leads_somewhere = |flags: &str| u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & 0x0200 == 0);
+    let v4 = routes4.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        match fields.as_slice() {
+            [name, "00000000", _, flags, _, _, _, "00000000", ..] if leads_somewhere(flags) => Some(*name),
+            _ => None,
+        }
+    });
+    let v6 = routes6.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        match fields.as_slice() {
+            [target, "00", _, _, _, _, _, _, flags, name]
+                if target.bytes().all(|digit| digit == b'0') && leads_somewhere(flags) =>
+            {
+                Some(*name)
+            }
+            _ => None,
+        }
+    });
+    v4.chain(v6).map(str::to_owned).collect()
+}
+
+/// What fw4 takes for a yes.
+fn is_true(text: &str) -> bool {
+    matches!(text, "1" | "on" | "true" | "yes" | "enabled")
+}
+
+/// The router this runs on.
+#[cfg(target_os = "linux")]
+impl Router for super::nft::Tools {
+    fn zone_devices(&self, zone: &Zone) -> Result<String, String> {
+        self.fw4_zone(zone.as_str())
+    }
+
+    fn firewall_config(&self) -> Vec<u8> {
+        std::fs::read("/etc/config/firewall").unwrap_or_default()
+    }
+
+    fn routes4(&self) -> String {
+        std::fs::read_to_string("/proc/net/route").unwrap_or_default()
+    }
+
+    fn routes6(&self) -> String {
+        std::fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default()
+    }
+
+    fn hardware_type(&self, interface: &Interface) -> Option<u32> {
+        let file = std::path::Path::new("/sys/class/net").join(interface.as_str()).join("type");
+        std::fs::read_to_string(file).ok()?.trim().parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A router as most are: a bridge in zone lan, a port in zone wan with the default route, a tunnel in zone vpn.
+    struct Usual;
+
+    const FIREWALL: &str = "config defaults\n\toption input 'REJECT'\n\
+        config zone\n\toption name 'lan'\n\toption input 'ACCEPT'\n\
+        config zone\n\toption name 'guest'\n\
+        config zone\n\toption name 'wan'\n\toption masq '1'\n\
+        config zone\n\toption name 'vpn'\n";
+
+    impl Router for Usual {
+        fn zone_devices(&self, zone: &Zone) -> Result<String, String> {
+            match zone.as_str() {
+                "lan" => Ok("br-lan\neth3\n".to_owned()),
+                "guest" => Ok("br-guest\n".to_owned()),
+                "wan" => Ok("eth1\n".to_owned()),
+                "vpn" => Ok("wg0\nwg*\n".to_owned()),
+                "empty" => Ok(String::new()),
+                other => Err(format!("fw4 knows no zone {other}")),
+            }
+        }
+        fn firewall_config(&self) -> Vec<u8> {
+            FIREWALL.as_bytes().to_vec()
+        }
+        fn routes4(&self) -> String {
+            "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
+             eth1\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
+             br-lan\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+                .to_owned()
+        }
+        fn routes6(&self) -> String {
+            let zeros = "0".repeat(32);
+            format!(
+                "{zeros} 00 {zeros} 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth4\n\
+                 {zeros} 00 {zeros} 00 {zeros} ffffffff 00000001 00000000 00200200       lo\n"
+            )
+        }
+        fn hardware_type(&self, interface: &Interface) -> Option<u32> {
+            match interface.as_str() {
+                "wg0" => Some(65534),
+                "lo" => Some(772),
+                "eth3" => None,
+                _ => Some(1),
+            }
+        }
+    }
+
+    fn look(zones: &[&str], interfaces: &[&str]) -> Found {
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        find(&own(zones), &own(interfaces), &Usual)
+    }
+
+    fn guarded(found: &Found) -> Vec<&str> {
+        found.guarded.iter().map(|guarded| guarded.interface.as_str()).collect()
+    }
+
+    #[test]
+    fn a_zone_is_its_interfaces_also_those_to_come() {
+        let found = look(&["lan"], &["eth7"]);
+        assert_eq!(guarded(&found), ["br-lan", "eth3", "eth7"]);
+        assert!(found.refused.is_empty());
+        assert_eq!(found.notes, ["interface eth3 does not exist yet; it is guarded as soon as it does"]);
+    }
+
+    #[test]
+    fn input_is_refused_unless_zone_or_defaults_accept_it() {
+        let input_refused = |zone| look(&[zone], &[]).guarded.iter().map(|guarded| guarded.input_refused).next();
+        assert_eq!(input_refused("lan"), Some(false));
+        assert_eq!(input_refused("guest"), Some(true));
+    }
+
+    #[test]
+    fn the_internet_is_no_device() {
+        let reason = |found: Found| found.refused.into_iter().map(|refused| refused.to_string()).collect::<String>();
+        assert!(reason(look(&["wan"], &[])).contains("masqueraded"));
+        assert!(reason(look(&[], &["eth1"])).contains("interface eth1 is not guarded: the default route"));
+        assert!(reason(look(&[], &["eth4"])).contains("default route"));
+        assert!(!reason(look(&[], &["lo"])).contains("default route"), "an unreachable route leads nowhere");
+    }
+
+    #[test]
+    fn without_hardware_addresses_there_is_no_device() {
+        let found = look(&["vpn"], &[]);
+        assert!(found.guarded.is_empty());
+        assert!(found.refused[0].why.contains("no hardware addresses"), "{found:?}");
+        assert!(found.refused[1].why.contains("letters"), "a wildcard names no interface: {found:?}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_told() {
+        assert_eq!(
+            look(&["nowhere"], &[]).refused[0].to_string(),
+            "zone nowhere is not guarded: fw4 knows no zone nowhere"
+        );
+        assert_eq!(look(&["empty"], &[]).notes, ["zone empty has no interface at the moment"]);
+        assert!(look(&["../lan"], &[]).guarded.is_empty());
+    }
+}
