@@ -100,8 +100,7 @@ impl Kernel {
         // The table is loaded from here on; what goes wrong with fw4 is told and does not undo it.
         let includes = includes(&plan);
         let warnings = match publish::publish(&self.tools, &includes) {
-            Ok(true) => publish::announce(&self.tools, &includes),
-            Ok(false) => Vec::new(),
+            Ok(changed) => publish::announce(&self.tools, &includes, changed),
             Err(error) => vec![error.to_string()],
         };
         self.loaded = Some(plan);

@@ -38,7 +38,9 @@ pub fn withdraw(tools: &Tools) -> Result<bool, LoadError> {
 }
 
 /// Has fw4 take in what changed, and tells what did not arrive: fw4 ends well even if it has kept its old ruleset.
-pub fn announce(tools: &Tools, includes: &[Include]) -> Vec<String> {
+/// Where nothing changed, fw4 is only told if it lacks something all the same.
+pub fn announce(tools: &Tools, includes: &[Include], changed: bool) -> Vec<String> {
+    let missing = || includes.iter().filter_map(|include| missing(tools, &include.chain)).collect::<Vec<_>>();
     if !tools.has_fw4() {
         return match includes.is_empty() {
             true => Vec::new(),
@@ -49,10 +51,13 @@ pub fn announce(tools: &Tools, includes: &[Include]) -> Vec<String> {
             )],
         };
     }
-    if let Err(error) = tools.reload_fw4() {
-        return vec![error.to_string()];
+    if !changed && missing().is_empty() {
+        return Vec::new();
     }
-    includes.iter().filter_map(|include| missing(tools, &include.chain)).collect()
+    match tools.reload_fw4() {
+        Ok(()) => missing(),
+        Err(error) => vec![error.to_string()],
+    }
 }
 
 /// Why fw4's chain lacks our include, if it does.
@@ -143,15 +148,21 @@ mod tests {
                 ["forward", "input_lan"]
             );
             assert_eq!(publish(&tools, &wanted), Ok(true));
-            assert_eq!(announce(&tools, &wanted), [""; 0]);
+            assert_eq!(announce(&tools, &wanted, true), [""; 0]);
             let forward = must("nft", &["list", "chain", "inet", "fw4", "forward"], "");
             let ours = forward.find(ACCEPT_COMMENT).unwrap();
             assert!(forward.find("jump forward_lan").unwrap() < ours && ours < forward.find("handle_reject").unwrap());
             assert!(must("nft", &["list", "chain", "inet", "fw4", "input_lan"], "").contains("DROP_IN"));
 
             assert_eq!(publish(&tools, &wanted), Ok(false), "nothing changed, nobody needs to be told");
+            must("nft", &["flush", "chain", "inet", "fw4", "forward"], "");
+            assert_eq!(announce(&tools, &wanted, false), [""; 0]);
+            assert!(
+                must("nft", &["list", "chain", "inet", "fw4", "forward"], "").contains(ACCEPT_COMMENT),
+                "unless it is lost"
+            );
             assert_eq!(withdraw(&tools), Ok(true));
-            assert_eq!(announce(&tools, &[]), [""; 0]);
+            assert_eq!(announce(&tools, &[], true), [""; 0]);
             assert!(!must("nft", &["list", "ruleset"], "").contains("glacic"));
         });
     }
@@ -179,10 +190,10 @@ mod tests {
             // The owner's own file breaks fw4's ruleset: its reload still ends well.
             let broken = tools.nftables_d.join("chain-post/forward/owner.nft");
             fs::write(&broken, "fnord\n").unwrap();
-            assert!(announce(&tools, &wanted)[0].contains("auto_includes"));
+            assert!(announce(&tools, &wanted, true)[0].contains("auto_includes"));
             fs::remove_file(broken).unwrap();
             fs::remove_dir_all(tools.nftables_d.join("chain-post/input_lan")).unwrap();
-            let warnings = announce(&tools, &wanted);
+            let warnings = announce(&tools, &wanted, true);
             assert!(warnings.len() == 1 && warnings[0].contains("create "), "{warnings:?}");
         });
     }

@@ -244,3 +244,32 @@ fn deny(plan: &Plan) -> Vec<String> {
     };
     rules.iter().map(|rule| (*rule).to_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::Guarded;
+    use super::*;
+    use crate::config::Settings;
+
+    #[test]
+    fn without_interfaces_nothing_is_judged() {
+        let text = ruleset(&Plan::new(&Settings::default(), true, Vec::<Guarded>::new()));
+        assert!(text.contains("return comment \"glacic: nothing is guarded\""));
+        assert!(!text.contains("goto decide"));
+    }
+
+    #[test]
+    fn a_queue_is_named_as_the_kernel_counts() {
+        assert_eq!(queue(100, 1, FailMode::Open), "queue flags bypass to 100");
+        assert_eq!(queue(100, 1, FailMode::Closed), "queue to 100");
+        assert_eq!(queue(100, 4, FailMode::Open), "queue flags bypass,fanout to 100-103");
+        assert_eq!(queue(100, 4, FailMode::Closed), "queue flags fanout to 100-103");
+        assert_eq!(queue(u16::MAX, 4, FailMode::Closed), "queue to 65535");
+    }
+
+    #[test]
+    fn no_line_closes_two_blocks() {
+        let text = ruleset(&Plan::new(&Settings::default(), true, Vec::new()));
+        assert!(!text.lines().any(|line| line.contains("} }")));
+    }
+}

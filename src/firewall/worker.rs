@@ -29,7 +29,7 @@ pub const INBOX: usize = 256;
 /// A connection can begin between the denial and the first look at the connections.
 const SECOND_LOOK: Duration = Duration::from_millis(200);
 /// Whoever removes our table may be about to load another: the firewall's restart does.
-const SETTLE: Duration = Duration::from_millis(500);
+const SETTLE: Duration = Duration::from_millis(250);
 
 /// What the thread works with.
 #[derive(Debug, Clone, Default)]
@@ -67,7 +67,8 @@ impl Worker {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Waits for the thread's end. It ends after [`Request::Unload`], or when it has nothing left to do.
+    /// Waits for the thread's end, which comes after [`Request::Unload`], or when it has nothing left to do. Reports must
+    /// be read until then (up to [`Report::Unloaded`]), or their receiver dropped: the thread waits to be heard.
     pub fn join(self) {
         let Worker { inbox, bell, thread, .. } = self;
         drop((inbox, bell));

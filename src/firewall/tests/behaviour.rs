@@ -111,7 +111,7 @@ fn fallback_opens_what_is_allowed_and_nothing_else() {
         let plan = Plan { placement: Placement::Fallback, ..plan() };
         load(&plan, &[udp(1000, State::Allowed), udp(9999, State::Denied)], DeviceMode::Default);
         publish(&tools, &includes(&plan)).unwrap();
-        assert_eq!(announce(&tools, &includes(&plan)), [""; 0]);
+        assert_eq!(announce(&tools, &includes(&plan), true), [""; 0]);
         // Others mark packets too: their bits survive, and with ours they open nothing.
         let marks = "table inet other {\n\tchain pre {\n\t\ttype filter hook prerouting priority -150;\n\
             \t\tudp dport 1000 meta mark set 0x00000022\n\t\tudp dport 1002 meta mark set 0x01000000\n\t}\n\

@@ -10,7 +10,7 @@ use super::support::{Folder, in_namespace, install_fw4, must, plan, tools};
 use crate::firewall::message::{Change, Load, LoadError, Report, Request, Subject};
 use crate::firewall::nft::Tools;
 use crate::firewall::plan::{Limits, Plan};
-use crate::firewall::worker::{Config, Worker, spawn};
+use crate::firewall::worker::{Config, Full, INBOX, Worker, spawn};
 
 const REFUSED: &str = "glacic: allowed by nobody";
 
@@ -313,5 +313,22 @@ fn without_a_ruleset_decisions_are_not_lost_silently() {
             other => panic!("{other:?}"),
         }
         assert_eq!(must("nft", &["list", "tables"], ""), "");
+    });
+}
+
+#[test]
+fn a_full_inbox_gives_requests_back_and_loses_none() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let at = At::work(&tools(&folder));
+        // Nobody reads the reports: the thread comes to a halt, and the inbox fills.
+        let sent = (0..).take_while(|n| at.worker.try_send(Request::Counters { ticket: Some(*n) }).is_ok()).count();
+        let given_back = at.worker.try_send(Request::Counters { ticket: Some(1000) });
+        assert!(matches!(given_back, Err(Full(Request::Counters { ticket: Some(1000) }))), "{given_back:?}");
+        assert!((INBOX..INBOX + 16).contains(&sent), "{sent}");
+        for n in 0..sent {
+            assert_eq!(at.next(), Report::Counters { ticket: u32::try_from(n).ok(), flows: Vec::new() });
+        }
+        assert_eq!(at.worker.waiting(), 0);
     });
 }
