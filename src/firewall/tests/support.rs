@@ -42,9 +42,14 @@ pub fn in_namespace(test: impl FnOnce() + Send + 'static) {
     }
 }
 
+/// The nft to test with: `GLACIC_NFT=/path/to/another/nft cargo test firewall::`.
+fn nft() -> String {
+    std::env::var("GLACIC_NFT").unwrap_or_else(|_| Tools::default().nft.display().to_string())
+}
+
 /// Runs a program with this text as its input.
 pub fn run(program: &str, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(program)
+    let mut child = Command::new(if program == "nft" { nft() } else { program.to_owned() })
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -103,7 +108,7 @@ impl Drop for Folder {
 /// Tools with folders of their own, and no fw4.
 pub fn tools(folder: &Folder) -> Tools {
     let at = |name: &str| folder.0.join(name);
-    Tools { fw4: at("fw4"), includes: at("run"), nftables_d: at("nftables.d"), ..Tools::default() }
+    Tools { nft: nft().into(), fw4: at("fw4"), includes: at("run"), nftables_d: at("nftables.d"), ..Tools::default() }
 }
 
 /// Gives these tools an fw4 whose reload loads a ruleset like fw4's: refusing what comes from br-lan, with the package's
@@ -132,7 +137,7 @@ pub fn install_fw4(tools: &Tools) {
     );
     let file = tools.nftables_d.join("fw4.nft");
     std::fs::write(&file, ruleset).unwrap();
-    let script = format!("#!/bin/sh\nnft -f {} 2>/dev/null\nexit 0\n", file.display());
+    let script = format!("#!/bin/sh\n{} -f {} 2>/dev/null\nexit 0\n", nft(), file.display());
     std::fs::write(&tools.fw4, script).unwrap();
     std::fs::set_permissions(&tools.fw4, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
