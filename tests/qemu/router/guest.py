@@ -67,6 +67,7 @@ def run(machine: Machine, kernel: Path, initramfs: bytes, memory: int, cpus: int
     finally:
         qemu.kill()
         qemu.wait()
+        qemu.stdout.close()
         os.unlink(initrd.name)
 
 
