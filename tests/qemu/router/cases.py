@@ -2,9 +2,10 @@
 
     # what: one line for people
     # checks: 12                the exact number of checks that must pass, or
-    # checks: 2 a file          so many for each file of `files`, or
+    # checks: 2 a file          so many for each file under /files, or
     # checks: listed            as many as the test program lists on the host
     # files: src/**/*.nft       files of the tree, found in the guest under /files
+    # rulesets: TESTS           files that these unit tests write into $GLACIC_RULESETS on the host, found there, too
     # programs: glacic          programs of the tree, found in /bin
     # cargo-test: NAME ARGS…    a test program, run by `cargo_test` (see guest/lib.sh)
     # memory: 256               in megabytes
@@ -19,7 +20,7 @@ from .fault import Fault
 from .native import TREE, Build
 
 FOLDER = Path(__file__).resolve().parents[1] / "cases"
-KEYS = {"what", "checks", "files", "programs", "cargo-test", "memory", "cpus", "seconds"}
+KEYS = {"what", "checks", "files", "rulesets", "programs", "cargo-test", "memory", "cpus", "seconds"}
 
 
 @dataclass(frozen=True)
@@ -29,29 +30,33 @@ class Case:
     what: str
     checks: str
     files: tuple[str, ...]
+    rulesets: str | None
     programs: tuple[str, ...]
     cargo_test: tuple[str, ...]
     memory: int
     cpus: int
     seconds: int
 
-    def found_files(self) -> list[Path]:
-        """The files of the tree that the case works on. A pattern that finds nothing is a fault, not an empty case."""
-        found = []
-        for pattern in self.files:
-            matches = sorted(path for path in TREE.glob(pattern) if path.is_file())
+    def found_files(self, build: Build) -> dict[str, Path]:
+        """What the case works on, by its path under /files. To find nothing is a fault, not an empty case."""
+        sources = [(TREE, pattern) for pattern in self.files]
+        if self.rulesets:
+            sources.append((build.rulesets(self.rulesets), "*.nft"))
+        found = {}
+        for folder, pattern in sources:
+            matches = {str(path.relative_to(folder)): path for path in sorted(folder.glob(pattern)) if path.is_file()}
             if not matches:
-                raise Fault(f"{self.name}: {pattern} finds no file")
-            found.extend(matches)
+                raise Fault(f"{self.name}: there is no {folder / pattern}")
+            found.update(matches)
         return found
 
-    def expected(self, build: Build) -> int:
-        """The number of checks that must pass, never 0."""
+    def expected(self, build: Build, files: int) -> int:
+        """The number of checks that must pass, never 0; `files` is how many files the case has."""
         words = self.checks.split()
         if words == ["listed"] and self.cargo_test:
             count = build.tests(self.cargo_test[0], list(self.cargo_test[1:]))
         elif len(words) == 3 and words[0].isdigit() and words[1:] == ["a", "file"]:
-            count = int(words[0]) * len(self.found_files())
+            count = int(words[0]) * files
         elif len(words) == 1 and words[0].isdigit():
             count = int(words[0])
         else:
@@ -78,7 +83,7 @@ def read(script: Path) -> Case:
             raise Fault(f"{script} has no `# {key}:` line")
     return Case(
         name=script.stem, script=script, what=values["what"], checks=values["checks"],
-        files=tuple(values.get("files", "").split()), programs=tuple(values.get("programs", "").split()),
+        files=tuple(values.get("files", "").split()), rulesets=values.get("rulesets"), programs=tuple(values.get("programs", "").split()),
         cargo_test=tuple(values.get("cargo-test", "").split()), memory=int(values.get("memory", "256")),
         cpus=int(values.get("cpus", "1")), seconds=int(values.get("seconds", "120")),
     )

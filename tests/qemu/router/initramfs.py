@@ -29,11 +29,11 @@ class Initramfs:
         self._add_programs(archive, ["glacic"])
         return self.base + archive.bytes()
 
-    def case(self, case: Case) -> bytes:
+    def case(self, case: Case, files: dict[str, Path]) -> bytes:
         archive = Archive()
         archive.program("case/run", case.script)
-        for file in case.found_files():
-            archive.file(f"files/{file.relative_to(native.TREE)}", file)
+        for name, file in files.items():
+            archive.file(f"files/{name}", file)
         tests = case.cargo_test[:1]
         archive.file("case/arguments", f"{shlex.join(case.cargo_test)}\n".encode())
         self._add_programs(archive, [*case.programs, *tests])

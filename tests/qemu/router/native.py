@@ -4,6 +4,7 @@ They are linked with the host's C library, so for such a guest that library come
 it runs Debian's older programs as well, and the other way round would not hold."""
 
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -43,7 +44,7 @@ class Build:
         self._built: dict[str, Path] = {}
 
     def program(self, name: str) -> Path:
-        """`glacic`, or a test program, stripped of what only a debugger reads."""
+        """`glacic`, `unit` (the library's own tests) or a test program, stripped of what only a debugger reads."""
         if name not in self._built:
             if self.bin_dir is None:
                 self._built[name] = self._strip(name, self._cargo(name))
@@ -61,15 +62,30 @@ class Build:
             raise Fault(f"{name} does not list its tests: {done.stderr.strip()}")
         return sum(line.endswith(": test") for line in done.stdout.splitlines())
 
+    def rulesets(self, tests: str) -> Path:
+        """The folder that unit tests of this name fill when $GLACIC_RULESETS names one."""
+        folder = self._stripped.parent / "rulesets" / tests.replace(":", "_")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        # They load into a network namespace of their own, for which a user needs to be root in one.
+        as_root = [] if os.geteuid() == 0 else ["unshare", "--map-root-user"]
+        command = [*as_root, self.program("unit"), tests]
+        done = subprocess.run(command, env={**os.environ, "GLACIC_RULESETS": str(folder)}, cwd=TREE, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Fault(f"unit tests {tests} failed:\n{done.stdout}{done.stderr}")
+        return folder
+
     def _cargo(self, name: str) -> Path:
-        what = ["build", "--bin", name] if name == "glacic" else ["test", "--no-run", "--test", name]
+        chosen = {"glacic": ["build", "--bin", "glacic"], "unit": ["test", "--no-run", "--lib"]}
+        what = chosen.get(name, ["test", "--no-run", "--test", name])
         command = ["cargo", *what, "--locked", "--message-format=json-render-diagnostics"]
         done = subprocess.run(command, cwd=TREE, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
             raise Fault(f"`cargo {' '.join(what)}` failed")
         for line in done.stdout.splitlines():
             message = json.loads(line)
-            if message.get("reason") == "compiler-artifact" and message.get("executable") and message["target"]["name"] == name:
+            # Nothing but what was asked for has an executable, or glacic beside the test program that runs it.
+            if message.get("executable") and (name == "unit" or message["target"]["name"] == name):
                 return Path(message["executable"])
         raise Fault(f"`cargo {' '.join(what)}` built no program {name}")
 
