@@ -2,7 +2,7 @@
 # what: every combination of settings gives a ruleset that loads twice and leaves one copy, queue included
 # rulesets: firewall::golden
 # checks: 2 a file
-# seconds: 300
+# seconds: 900
 . /lib.sh
 
 listed() { nft list table inet glacic; }
