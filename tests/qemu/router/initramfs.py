@@ -41,7 +41,7 @@ class Initramfs:
 
     def _base(self) -> bytes:
         archive = Archive()
-        for name in ("proc", "sys", "dev", "root", "run", "case", "files", "etc", "sbin", "usr/bin", "usr/sbin", "lib"):
+        for name in ("proc", "sys", "dev", "root", "run", "case", "files", "etc", "bin", "sbin", "usr/sbin", "lib"):
             archive.folder(name)
         archive.folder("tmp", 0o1777)
         archive.folder("var")
@@ -53,8 +53,8 @@ class Initramfs:
         archive.program("init", GUEST / "init")
         archive.file("lib.sh", GUEST / "lib.sh")
         programs = {package: self.packages.program(package) for package in TOOLS}
-        for program in programs.values():
-            archive.program(f"bin/{program.name}", program)
+        for package, program in programs.items():
+            archive.program(TOOLS[package], program)
         archive.link("bin/sh", "busybox")
         self._add_libraries(archive, list(programs.values()))
         self._in_base = archive.paths()
