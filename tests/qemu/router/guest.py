@@ -35,6 +35,12 @@ class Outcome:
     case_seconds: float
     log: Path
 
+    @classmethod
+    def never_started(cls, fault: str, log: Path) -> "Outcome":
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("no guest was started\n")
+        return cls(fault, 0, 0.0, 0.0, log)
+
     def tail(self) -> str:
         """The end of the console, as text that harms no terminal."""
         lines = self.log.read_bytes().decode(errors="replace").splitlines()[-TAIL_LINES:]
