@@ -60,7 +60,7 @@ class Initramfs:
         self._in_base = archive.paths()
         tree = self.packages.kernel()[1]
         names = []
-        for name, data in kmod.in_order(tree, tuple(name for name in MODULES if name not in self.machine.absent)):
+        for name, data in kmod.in_order(tree, MODULES):
             archive.file(f"modules/{name}.ko", data)
             names.append(name)
         archive.file("modules/order", "".join(f"{name}\n" for name in names).encode())

@@ -18,10 +18,6 @@ class Machine:
     qemu: tuple[str, ...]
     """Program, machine type and CPU."""
     console: str
-    image: str = "vmlinuz"
-    """How the kernel's file in /boot begins."""
-    absent: tuple[str, ...] = ()
-    """Modules that this kernel does not have and the cases can do without."""
 
 
 MACHINES = {
@@ -33,7 +29,7 @@ MACHINES = {
                 ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53"), "ttyAMA0"),
         Machine("armv7", "armhf", "linux-image-armmp", ("qemu-system-arm", "-M", "virt", "-cpu", "cortex-a7"), "ttyAMA0"),
         Machine("mipsel", "mipsel", "linux-image-4kc-malta",
-                ("qemu-system-mipsel", "-M", "malta", "-cpu", "24Kc"), "ttyS0", image="vmlinux"),
+                ("qemu-system-mipsel", "-M", "malta", "-cpu", "24Kc"), "ttyS0"),
     )
 }
 
