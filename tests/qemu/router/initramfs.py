@@ -24,9 +24,10 @@ class Initramfs:
         self.base = self._base()
 
     def shell(self) -> bytes:
-        """For a person at the console: with glacic if it is there to be had."""
+        """For a person at the console: with glacic if it can be had for this machine."""
         archive = Archive()
-        self._add_programs(archive, ["glacic"])
+        if self._has_programs():
+            self._add_programs(archive, ["glacic"])
         return self.base + archive.bytes()
 
     def case(self, case: Case, files: dict[str, Path]) -> bytes:
@@ -66,8 +67,11 @@ class Initramfs:
         archive.file("modules/order", "".join(f"{name}\n" for name in names).encode())
         return archive.bytes()
 
+    def _has_programs(self) -> bool:
+        return self.build.bin_dir is not None or native.is_native(self.machine)
+
     def _add_programs(self, archive: Archive, names: list[str]) -> None:
-        if names and self.build.bin_dir is None and not native.is_native(self.machine):
+        if names and not self._has_programs():
             raise Fault(f"programs for {self.machine.name} must be built beforehand (--bin-dir)")
         programs = {name: self.build.program(name) for name in dict.fromkeys(names)}
         for name, program in programs.items():
