@@ -153,10 +153,10 @@ impl Engine {
 
     /// Takes back a flow that could not be handed to the store: it will be learned again.
     pub fn unlearn(&mut self, key: &Key) {
-        if let Some(entry) = self.cache.remove(key) {
-            if let Some(device) = self.devices.get(key.mac) {
-                device.recount(Some(entry.state), None);
-            }
+        if let Some(entry) = self.cache.remove(key)
+            && let Some(device) = self.devices.get(key.mac)
+        {
+            device.recount(Some(entry.state), None);
         }
     }
 

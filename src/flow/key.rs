@@ -6,9 +6,10 @@ use super::{Mac, Protocol};
 /// Which port of a protocol: one number, or any.
 ///
 /// For ICMP the number is the type; for protocols without ports it is 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Port {
     /// Every port of the protocol: a decision of the owner, never learned from a packet.
+    #[default]
     Any,
     Number(u16),
 }

@@ -82,10 +82,11 @@ impl FromStr for Protocol {
         if let Some((number, _)) = NAMES.iter().find(|(_, name)| *name == lower) {
             return Ok(Protocol(*number));
         }
-        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-            if let Ok(number) = text.parse() {
-                return Ok(Protocol(number));
-            }
+        if !text.is_empty()
+            && text.bytes().all(|b| b.is_ascii_digit())
+            && let Ok(number) = text.parse()
+        {
+            return Ok(Protocol(number));
         }
         Err(Unreadable {
             expected: "a protocol: tcp, udp, icmp, icmpv6, sctp, dccp, udplite, gre, esp … or a number from 0 to 255",

@@ -93,12 +93,6 @@ pub struct Service {
     pub port: Port,
 }
 
-impl Default for Port {
-    fn default() -> Port {
-        Port::Any
-    }
-}
-
 /// What the owner says about flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

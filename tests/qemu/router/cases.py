@@ -1,0 +1,106 @@
+"""Cases: shell scripts that run in a guest, with a head of `# key: value` lines that says what to expect.
+
+    # what: one line for people
+    # checks: 12                the exact number of checks that must pass, or
+    # checks: 2 a file          so many for each file under /files, or
+    # checks: listed            as many as the test program lists on the host
+    # files: src/**/*.nft       files of the tree, found in the guest under /files
+    # rulesets: TESTS           files that these unit tests write into $GLACIC_RULESETS on the host, found there, too
+    # programs: glacic          programs of the tree, found in /bin
+    # cargo-test: NAME ARGS…    a test program, run by `cargo_test` (see guest/lib.sh)
+    # memory: 256               in megabytes
+    # cpus: 1
+    # seconds: 120              from the guest's ready line to its result
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .fault import Fault
+from .native import TREE, Build
+
+FOLDER = Path(__file__).resolve().parents[1] / "cases"
+KEYS = {"what", "checks", "files", "rulesets", "programs", "cargo-test", "memory", "cpus", "seconds"}
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    script: Path
+    what: str
+    checks: str
+    files: tuple[str, ...]
+    rulesets: str | None
+    programs: tuple[str, ...]
+    cargo_test: tuple[str, ...]
+    memory: int
+    cpus: int
+    seconds: int
+
+    def found_files(self, build: Build) -> dict[str, Path]:
+        """What the case works on, by its path under /files. To find nothing is a fault, not an empty case."""
+        sources = [(TREE, pattern) for pattern in self.files]
+        if self.rulesets:
+            sources.append((build.rulesets(self.rulesets), "*.nft"))
+        found = {}
+        for folder, pattern in sources:
+            matches = {str(path.relative_to(folder)): path for path in sorted(folder.glob(pattern)) if path.is_file()}
+            if not matches:
+                raise Fault(f"{self.name}: there is no {folder / pattern}")
+            found.update(matches)
+        return found
+
+    def expected(self, build: Build, files: int) -> int:
+        """The number of checks that must pass, never 0; `files` is how many files the case has."""
+        words = self.checks.split()
+        if words == ["listed"] and self.cargo_test:
+            count = build.tests(self.cargo_test[0], list(self.cargo_test[1:]))
+        elif len(words) == 3 and words[0].isdigit() and words[1:] == ["a", "file"]:
+            count = int(words[0]) * files
+        elif len(words) == 1 and words[0].isdigit():
+            count = int(words[0])
+        else:
+            raise Fault(f"{self.name}: `checks: {self.checks}` is none of N, N a file, listed")
+        if count == 0:
+            raise Fault(f"{self.name}: no check is expected, so it cannot pass")
+        return count
+
+
+def read(script: Path) -> Case:
+    """Reads a case's head."""
+    values: dict[str, str] = {}
+    for number, line in enumerate(script.read_text().splitlines(), 1):
+        if not line.startswith("#"):
+            break
+        key, colon, value = line.removeprefix("#").strip().partition(": ")
+        if not colon or " " in key:
+            continue
+        if key not in KEYS:
+            raise Fault(f"{script}:{number}: `{key}` is none of {', '.join(sorted(KEYS))}")
+        values[key] = value.strip()
+    for key in ("what", "checks"):
+        if key not in values:
+            raise Fault(f"{script} has no `# {key}:` line")
+    return Case(
+        name=script.stem, script=script, what=values["what"], checks=values["checks"],
+        files=tuple(values.get("files", "").split()), rulesets=values.get("rulesets"), programs=tuple(values.get("programs", "").split()),
+        cargo_test=tuple(values.get("cargo-test", "").split()), memory=int(values.get("memory", "256")),
+        cpus=int(values.get("cpus", "1")), seconds=int(values.get("seconds", "120")),
+    )
+
+
+def all_cases() -> list[Case]:
+    return [read(script) for script in sorted(FOLDER.glob("*.sh"))]
+
+
+def chosen(names: list[str]) -> list[Case]:
+    """The cases named, each by its name or by the path of its script; all of the folder without names."""
+    if not names:
+        return all_cases()
+    cases = []
+    for name in names:
+        script = Path(name) if "/" in name else FOLDER / f"{name}.sh"
+        if not script.is_file():
+            raise Fault(f"there is no case {name} (--list names them)")
+        cases.append(read(script))
+    return cases
