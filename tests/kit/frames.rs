@@ -1,0 +1,76 @@
+//! Ethernet frames by hand: whatever a device might forge, down to its MAC address.
+
+use std::net::Ipv4Addr;
+
+use glacic::flow::Mac;
+
+use super::network::{ROUTER_MAC, SERVER_V4};
+
+/// TCP flags, RFC 9293 section 3.1.
+pub const ACK: u8 = 0x10;
+pub const SYN: u8 = 0x02;
+
+/// The Internet checksum, RFC 1071.
+pub fn checksum(bytes: &[u8]) -> u16 {
+    let mut sum = 0u32;
+    for pair in bytes.chunks(2) {
+        let low = pair.get(1).copied().unwrap_or(0);
+        sum += u32::from(u16::from_be_bytes([pair[0], low]));
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
+
+/// A frame to the router with an IPv4 packet for the server.
+pub fn ipv4(mac: Mac, source: Ipv4Addr, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(34 + payload.len());
+    frame.extend(ROUTER_MAC.0);
+    frame.extend(mac.0);
+    frame.extend([0x08, 0x00]);
+    let total = (20 + payload.len()) as u16;
+    let mut header = [0u8; 20];
+    header[0] = 0x45;
+    header[2..4].copy_from_slice(&total.to_be_bytes());
+    header[8] = 64;
+    header[9] = protocol;
+    header[12..16].copy_from_slice(&source.octets());
+    header[16..20].copy_from_slice(&SERVER_V4.octets());
+    let sum = checksum(&header);
+    header[10..12].copy_from_slice(&sum.to_be_bytes());
+    frame.extend(header);
+    frame.extend(payload);
+    frame
+}
+
+/// A datagram; its checksum is left out, as RFC 768 allows.
+pub fn udp(mac: Mac, source: Ipv4Addr, source_port: u16, port: u16, number: u64) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(16);
+    payload.extend(source_port.to_be_bytes());
+    payload.extend(port.to_be_bytes());
+    payload.extend(16u16.to_be_bytes());
+    payload.extend([0, 0]);
+    payload.extend(number.to_be_bytes());
+    ipv4(mac, source, 17, &payload)
+}
+
+/// A TCP segment without payload.
+pub fn tcp(mac: Mac, source: Ipv4Addr, source_port: u16, port: u16, flags: u8) -> Vec<u8> {
+    let mut segment = Vec::with_capacity(20);
+    segment.extend(source_port.to_be_bytes());
+    segment.extend(port.to_be_bytes());
+    segment.extend(1000u32.to_be_bytes());
+    segment.extend(2000u32.to_be_bytes());
+    segment.extend([0x50, flags]);
+    segment.extend(1024u16.to_be_bytes());
+    segment.extend([0, 0, 0, 0]);
+    let mut summed = Vec::with_capacity(32);
+    summed.extend(source.octets());
+    summed.extend(SERVER_V4.octets());
+    summed.extend([0, 6, 0, 20]);
+    summed.extend(&segment);
+    let sum = checksum(&summed);
+    segment[16..18].copy_from_slice(&sum.to_be_bytes());
+    ipv4(mac, source, 6, &segment)
+}

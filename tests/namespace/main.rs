@@ -1,0 +1,11 @@
+//! The real daemon on real packets that cross a real Linux firewall, in network namespaces.
+//!
+//! As root: `cargo test --test namespace`. The same program runs inside a virtual machine whose kernel has the nft
+//! `queue` expression, with `GLACIC_QUEUE=native`.
+
+#![cfg(target_os = "linux")]
+
+#[path = "../kit/mod.rs"]
+mod kit;
+
+mod kit_holds;
