@@ -26,6 +26,8 @@ pub struct Config {
     pub sections: String,
     pub run_directory: PathBuf,
     pub database: PathBuf,
+    /// Whether the daemon is told of the way round a kernel without `queue`.
+    pub way_round: bool,
     file: PathBuf,
 }
 
@@ -39,6 +41,7 @@ impl Config {
         let config = Config {
             options: Vec::new(),
             sections: String::new(),
+            way_round: !queue::is_native(),
             run_directory,
             file: folder.join("glacic"),
             database: database.clone(),
@@ -103,6 +106,46 @@ impl Config {
     }
 }
 
+/// How the daemon listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    Log,
+    Queue,
+}
+
+/// Where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Placement {
+    Guard,
+    Fallback,
+}
+
+impl Mode {
+    pub const ALL: [Mode; 2] = [Mode::Log, Mode::Queue];
+}
+
+impl Placement {
+    pub const ALL: [Placement; 2] = [Placement::Guard, Placement::Fallback];
+}
+
+/// A home for one daemon: a firewall that allows what the placement takes for granted (guard takes away, fallback
+/// opens), a configuration, and the way to the queue where it is needed.
+pub fn home(devices: u16, mode: Mode, placement: Placement) -> (Network, Fw4, Config) {
+    let network = Network::new(devices);
+    let (fw4, mut config) = match placement {
+        Placement::Guard => (Fw4::new(&network), Config::new(&network)),
+        Placement::Fallback => (Fw4::closed(&network), Config::new(&network).fallback()),
+    };
+    if mode == Mode::Queue {
+        config = config.queue();
+        if config.way_round {
+            queue::install_way_round(&network.router, true);
+        }
+    }
+    fw4.restart(&network);
+    (network, fw4, config)
+}
+
 /// A running daemon.
 pub struct Daemon {
     child: Child,
@@ -134,7 +177,7 @@ impl Daemon {
         let mut command = Command::new(program());
         command.arg("daemon").arg("--config").arg(&config.file);
         command.arg("--socket").arg(&socket).arg("--run-dir").arg(&config.run_directory);
-        if config.is_queue() && !queue::is_native() {
+        if config.is_queue() && config.way_round {
             command.env(queue::TEST_MARK_VARIABLE, queue::TEST_MARK);
         }
         let log = Arc::new(Mutex::new(String::new()));

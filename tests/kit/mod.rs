@@ -21,7 +21,7 @@ pub mod traffic;
 pub mod wait;
 
 pub use control::Control;
-pub use daemon::{Config, Daemon};
+pub use daemon::{Config, Daemon, Mode, Placement, home};
 pub use fw4::Fw4;
 pub use host::Host;
 pub use network::{Network, Station};

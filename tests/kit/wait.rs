@@ -37,3 +37,8 @@ pub fn within<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<
 pub fn settle() {
     std::thread::sleep(NEGATIVE);
 }
+
+/// A time limit that a real machine must keep, with slack where the machine is emulated.
+pub fn limit(real: Duration) -> Duration {
+    if super::queue::is_native() { real * 5 } else { real }
+}

@@ -8,4 +8,7 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod first_packets;
 mod kit_holds;
+mod matrix;
+mod not_flows;
