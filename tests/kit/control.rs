@@ -98,8 +98,23 @@ impl Control {
         self.must(&Request::FlowDeny(service(mac, proto, port)))
     }
 
+    /// Switches the learning mode, and waits until the kernel follows it.
     pub fn learning(&self, on: bool) {
         let _: Value = self.must(&Request::LearningSet(LearningSet { on, seconds: None }));
+        eventually(&format!("learning is {on}"), || {
+            (self.status().learning == on && self.stats().firewall_queue == 0).then_some(())
+        });
+    }
+
+    /// Waits until so many decisions about flows are in the kernel's sets.
+    #[track_caller]
+    pub fn decided_in_kernel(&self, flows: usize) {
+        let is_decision = |name: &str| name.starts_with("allowed") || name.starts_with("denied");
+        eventually(&format!("{flows} decisions are in the kernel's sets"), || {
+            let stats = self.stats();
+            let held: u64 = stats.sets.iter().filter(|(name, _)| is_decision(name)).map(|(_, size)| size).sum();
+            (stats.firewall_queue == 0 && held == flows as u64).then_some(())
+        });
     }
 
     /// Follows events from now on.

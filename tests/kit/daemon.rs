@@ -64,6 +64,14 @@ impl Config {
         self.with("inline_mode", "1")
     }
 
+    /// Undecided flows do not pass while nobody answers.
+    pub fn closed(self, network: &Network) -> Config {
+        if self.is_queue() && self.way_round {
+            queue::close_way_round(&network.router);
+        }
+        self.with("fail_mode", "closed")
+    }
+
     pub fn fallback(self) -> Config {
         self.with("placement", "fallback")
     }
@@ -139,7 +147,7 @@ pub fn home(devices: u16, mode: Mode, placement: Placement) -> (Network, Fw4, Co
     if mode == Mode::Queue {
         config = config.queue();
         if config.way_round {
-            queue::install_way_round(&network.router, true);
+            queue::install_way_round(&network.router);
         }
     }
     fw4.restart(&network);

@@ -20,23 +20,28 @@ pub fn is_native() -> bool {
     std::env::var_os("GLACIC_QUEUE").is_some_and(|value| value == "native")
 }
 
-/// Sets up the way round. With `bypass`, packets pass when nobody reads the queue.
-pub fn install_way_round(router: &Host, bypass: bool) {
-    for (program, family) in [("iptables-nft", "ip"), ("ip6tables-nft", "ip6")] {
-        router.must(program, &["-N", "GLACIC_QUEUE"], "");
-        let number = QUEUE.to_string();
-        let mut rule = vec!["-A", "GLACIC_QUEUE", "-j", "NFQUEUE", "--queue-num", &number];
-        if bypass {
-            rule.push("--queue-bypass");
-        }
-        router.must(program, &rule, "");
+/// Sets up the way round. Packets pass when nobody reads the queue, until [`close_way_round`] is called.
+pub fn install_way_round(router: &Host) {
+    for (program, family) in PROGRAMS {
+        router.must(program, &["-N", CHAIN], "");
+        router.must(program, &["-A", CHAIN, "-j", "NFQUEUE", "--queue-num", "100", "--queue-bypass"], "");
         router.nft(&format!(
             "add chain {family} filter glacic_marked {{ type filter hook forward priority filter - 5; policy accept; }}\n\
              add rule {family} filter glacic_marked meta mark and 0xff == {TEST_MARK} \
-             meta mark set meta mark and 0xffffff00 jump GLACIC_QUEUE\n"
+             meta mark set meta mark and 0xffffff00 jump {CHAIN}\n"
         ));
     }
 }
+
+/// From now on packets are dropped when nobody reads the queue, as with `fail_mode closed`.
+pub fn close_way_round(router: &Host) {
+    for (program, _) in PROGRAMS {
+        router.must(program, &["-R", CHAIN, "1", "-j", "NFQUEUE", "--queue-num", "100"], "");
+    }
+}
+
+const PROGRAMS: [(&str, &str); 2] = [("iptables-nft", "ip"), ("ip6tables-nft", "ip6")];
+const CHAIN: &str = "GLACIC_QUEUE";
 
 /// One line of /proc/net/netfilter/nfnetlink_queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

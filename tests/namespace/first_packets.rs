@@ -105,19 +105,6 @@ impl Stage {
         let protocol = actor.cell.kind.protocol(actor.cell.family);
         self.daemon.control.state(actor.station.mac, protocol, actor.flow_port())
     }
-
-    /// Waits until all is in the kernel that has to go there.
-    fn await_kernel(&self, decided: usize) {
-        eventually(&format!("{decided} decisions are in the kernel's sets"), || {
-            let stats = self.daemon.control.stats();
-            let held: u64 = stats.sets.iter().filter(|(name, _)| is_decision_set(name)).map(|(_, size)| size).sum();
-            (stats.firewall_queue == 0 && held == decided as u64).then_some(())
-        });
-    }
-}
-
-fn is_decision_set(name: &str) -> bool {
-    name.starts_with("allowed") || name.starts_with("denied")
 }
 
 fn run(mode: Mode, learning: Learning, placement: Placement) {
@@ -157,9 +144,11 @@ fn run(mode: Mode, learning: Learning, placement: Placement) {
     }
     if learning == Learning::On {
         stage.daemon.control.learning(true);
-        eventually("learning is on", || stage.daemon.control.status().learning.then_some(()));
     }
-    stage.await_kernel(of(&|actor| matches!(actor.cell.row.before, Before::Allowed | Before::Denied)).len());
+    stage
+        .daemon
+        .control
+        .decided_in_kernel(of(&|actor| matches!(actor.cell.row.before, Before::Allowed | Before::Denied)).len());
 
     // The first packet, and the state it leaves.
     let all = of(&|_| true);
@@ -183,7 +172,7 @@ fn run(mode: Mode, learning: Learning, placement: Placement) {
         }
     }
     drop(first);
-    stage.await_kernel(of(&|actor| actor.cell.row.expected.after != State::Pending).len());
+    stage.daemon.control.decided_in_kernel(of(&|actor| actor.cell.row.expected.after != State::Pending).len());
 
     // The second packet: decided flows must not move the counter, undecided ones must.
     let decided = of(&|actor| !actor.cell.row.expected.second_visits);

@@ -8,7 +8,12 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod crashes;
 mod first_packets;
+mod gone;
 mod kit_holds;
+mod life;
 mod matrix;
 mod not_flows;
+mod overload;
+mod refusals;

@@ -61,9 +61,7 @@ fn protocols_without_ports_are_decided_in_the_kernel() {
         let mac = network.station(0).mac;
         gre(&network);
         daemon.control.reaches(mac, GRE, 0, State::Allowed);
-        crate::kit::eventually("the decision is in the kernel", || {
-            (daemon.control.stats().sets.get("allowed_proto") == Some(&1)).then_some(())
-        });
+        daemon.control.decided_in_kernel(1);
 
         let before = (daemon.visits(&network), arrived());
         gre(&network);
@@ -71,9 +69,7 @@ fn protocols_without_ports_are_decided_in_the_kernel() {
         assert_eq!((daemon.visits(&network), arrived()), (before.0, before.1 + 1), "{mode:?}: allowed");
 
         daemon.control.deny(mac, GRE, Port::Number(0));
-        crate::kit::eventually("the decision is in the kernel", || {
-            (daemon.control.stats().sets.get("denied_proto") == Some(&1)).then_some(())
-        });
+        daemon.control.decided_in_kernel(1);
         let before = (daemon.visits(&network), arrived());
         gre(&network);
         settle();
@@ -125,9 +121,7 @@ fn marks_of_others_survive_ours() {
             daemon.control.reaches(station.mac, Protocol::UDP, 4000, State::Allowed);
             let lost = (mode, placement) == (Mode::Log, Placement::Fallback);
             assert_eq!(udp.gets(1), !lost, "{mode:?} {placement:?}: by verdict");
-            crate::kit::eventually("the decision is in the kernel", || {
-                (daemon.control.stats().sets.get("allowed") == Some(&1)).then_some(())
-            });
+            daemon.control.decided_in_kernel(1);
             network.send_udp(station, network.at_server(Family::V4, 4000), 2);
             assert!(udp.gets(2), "{mode:?} {placement:?}: by the kernel's set");
         }
