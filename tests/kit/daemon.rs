@@ -11,12 +11,17 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use glacic::control::protocol::{Request, Status};
+
 use super::network::LAN;
 use super::{Control, Fw4, Network, queue, sys, wait};
 
 /// A debug build on an emulated machine needs its time.
 const START: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(10);
+
+/// Far longer than the kernel keeps a copy back to deliver several together.
+const LOG_DELAY: Duration = Duration::from_millis(100);
 
 /// A configuration file and where the daemon's other files are.
 #[derive(Debug, Clone)]
@@ -166,7 +171,7 @@ impl Daemon {
     /// Starts it and waits until its ruleset is in the kernel; in fallback placement also until fw4 has its include.
     pub fn start(network: &Network, fw4: &Fw4, config: &Config) -> Daemon {
         config.install_includes(fw4);
-        let daemon = Daemon::launch(network, config);
+        let mut daemon = Daemon::launch(network, config);
         daemon.await_ruleset();
         if config.is_fallback() {
             let include = config.run_directory.join("forward/glacic.nft");
@@ -183,7 +188,7 @@ impl Daemon {
         // One that a killed daemon left behind must not be taken for the new one's.
         let _ = fs::remove_file(&socket);
         let mut command = Command::new(program());
-        command.arg("daemon").arg("--config").arg(&config.file);
+        command.arg("daemon").arg("--foreground").arg("--config").arg(&config.file);
         command.arg("--socket").arg(&socket).arg("--run-dir").arg(&config.run_directory);
         if config.is_queue() && config.way_round {
             command.env(queue::TEST_MARK_VARIABLE, queue::TEST_MARK);
@@ -193,14 +198,17 @@ impl Daemon {
         Daemon { child, control: Control::new(&socket), config: config.clone(), log }
     }
 
-    fn await_ruleset(&self) {
+    fn await_ruleset(&mut self) {
+        let mut ended = None;
         let ready = wait::within(START, || {
-            let status: Option<glacic::control::protocol::Status> =
-                self.control.ask(&glacic::control::protocol::Request::Status).ok();
-            status.filter(|status| status.ruleset)
+            ended = self.child.try_wait().expect("a child can be waited for");
+            let ready = self.control.ask::<Status>(&Request::Status).is_ok_and(|status| status.ruleset);
+            (ready || ended.is_some()).then_some(())
         });
-        if ready.is_none() {
-            panic!("the daemon did not load its ruleset within {START:?}");
+        match (ready, ended) {
+            (Some(()), None) => {}
+            (_, Some(status)) => panic!("the daemon ended at once: {status}"),
+            (None, None) => panic!("the daemon did not load its ruleset within {START:?}"),
         }
     }
 
@@ -246,13 +254,18 @@ impl Daemon {
         line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("VmRSS is a number")
     }
 
-    /// How many packets the daemon was shown: by the queue's own counter, or by the log reader's.
+    /// How many packets the daemon was shown: by the queue's own counter, or by the log reader's once copies that are
+    /// under way have arrived.
     pub fn visits(&self, network: &Network) -> u64 {
         if self.config.is_queue() {
-            queue::counters(&network.router, queue::QUEUE).expect("the daemon reads the queue").visits
-        } else {
-            self.control.stats().packets
+            return queue::counters(&network.router, queue::QUEUE).expect("the daemon reads the queue").visits;
         }
+        let mut last = self.control.stats().packets;
+        wait::eventually("no packet is under way to the log", || {
+            std::thread::sleep(LOG_DELAY);
+            let now = self.control.stats().packets;
+            (std::mem::replace(&mut last, now) == now).then_some(now)
+        })
     }
 }
 
