@@ -12,14 +12,12 @@
 //! | [`store`] | what outlives a restart: one thread owns SQLite |
 //! | [`firewall`] | what the kernel knows: rulesets, sets, publication to fw4 |
 //!
-//! [`flow`] holds the words all of them speak (MAC, protocol, key, state), [`config`] the owner's
-//! settings, [`control`] the shapes of the control protocol, [`netlink`] the one way of talking to the kernel.
-//! [`daemon`] joins them in one event
-//! loop, [`cli`] is the door.
+//! [`replay`] sends a capture file the same way. [`flow`] holds the words all of them speak (MAC, protocol, key,
+//! state), [`config`] the owner's settings, [`control`] the shapes of the control protocol, [`netlink`] the one way of
+//! talking to the kernel. [`daemon`] joins them in one event loop, [`cli`] is the door.
 //!
-//! Knowledge runs downwards only: `wire` and `flow` know nobody; `config` and `engine` know `flow`
-//! and `wire`; `store`, `firewall` and `intercept` know these; `daemon` knows all of them, and
-//! nobody knows `cli` or `daemon`.
+//! Knowledge runs downwards only: `wire` and `flow` know nobody; `config` knows `flow`; `engine` knows these three;
+//! `store`, `firewall` and `intercept` know these; `daemon` knows all of them, and nobody knows `cli` or `daemon`.
 
 pub mod cli;
 pub mod config;
@@ -32,5 +30,6 @@ pub mod flow;
 pub mod intercept;
 #[cfg(target_os = "linux")]
 pub mod netlink;
+pub mod replay;
 pub mod store;
 pub mod wire;

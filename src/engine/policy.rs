@@ -1,8 +1,8 @@
 use std::net::IpAddr;
-use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::config::Settings;
 use crate::flow::{Key, Port, Protocol, Rate};
 
 /// The settings a decision depends on.
@@ -24,21 +24,20 @@ pub struct Policy {
     pub baseline: Vec<(Protocol, Port)>,
 }
 
-impl Default for Policy {
-    fn default() -> Policy {
+impl Policy {
+    /// The engine's share of the settings, while the house is `learning` and its packets are `queued` or not.
+    pub fn new(settings: &Settings, learning: bool, queued: bool) -> Policy {
         Policy {
-            learning: true,
-            holds: false,
-            cache_size: 10_000,
-            max_flows_per_device: 500,
-            rate_limit: Rate { count: 10, per: Duration::from_secs(60) },
-            ignored: Vec::new(),
-            baseline: Vec::new(),
+            learning,
+            holds: settings.hold.is_some() && queued,
+            cache_size: settings.cache_size,
+            max_flows_per_device: u32::try_from(settings.max_flows_per_device).unwrap_or(u32::MAX),
+            rate_limit: settings.rate_limit,
+            ignored: settings.ignore_networks.clone(),
+            baseline: settings.baseline.iter().map(|listed| (listed.protocol, listed.port)).collect(),
         }
     }
-}
 
-impl Policy {
     pub(super) fn is_baseline(&self, key: &Key) -> bool {
         self.baseline
             .iter()
@@ -47,5 +46,12 @@ impl Policy {
 
     pub(super) fn is_ignored(&self, destination: IpAddr) -> bool {
         super::contains(&self.ignored, destination)
+    }
+}
+
+impl Default for Policy {
+    /// That of an empty configuration.
+    fn default() -> Policy {
+        Policy::new(&Settings::default(), true, false)
     }
 }

@@ -1,0 +1,213 @@
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use super::background::{Background, News, Resolved};
+use super::control::{Client, Control};
+use super::errands::Errands;
+use super::held::Lobby;
+use super::judge::{Judge, Manner};
+use super::kernel::Kernel;
+use super::learning::Learning;
+use super::poll::Alarm;
+use super::signals::Signals;
+use super::sources::Sources;
+use super::warnings::{Subject, Warnings};
+use crate::config::Settings;
+use crate::config::settings::Device;
+use crate::control::protocol::{FlowCounts, Stats};
+use crate::engine::{Engine, Policy};
+use crate::firewall::{Ask, Guarded, Plan, Report};
+use crate::flow::{DeviceMode, Mac, Monotonic, Now};
+use crate::store::{self, Reply, Seen};
+
+/// What the loop keeps of the store.
+pub struct StoreLink {
+    pub handle: store::Handle,
+    pub replies: Receiver<Reply>,
+    pub path: PathBuf,
+    pub moved_aside: Option<PathBuf>,
+    pub trouble: Option<String>,
+    /// When the oldest unanswered question was asked, and how long the last one took.
+    pub asked: Option<Monotonic>,
+    pub lag: Duration,
+    /// Connections that wait to be told.
+    pub seen: Vec<Seen>,
+}
+
+/// The kernel's counts of the queues, as they were last seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct QueueCounts {
+    pub dropped: u64,
+    pub user_dropped: u64,
+}
+
+/// When things that repeat are due.
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    /// Counters from the kernel's sets.
+    pub counters: Monotonic,
+    /// Names of devices.
+    pub names: Monotonic,
+    /// The queue's own counts.
+    pub queue: Monotonic,
+    /// The learning state, for the store.
+    pub keep: Monotonic,
+}
+
+/// Everything the event loop holds.
+pub struct House {
+    pub settings: Settings,
+    pub guarded: Vec<Guarded>,
+    pub engine: Engine,
+    pub lobby: Lobby,
+    pub sources: Sources,
+    pub store: StoreLink,
+    pub kernel: Kernel,
+    pub reports: Receiver<Report>,
+    pub background: Background,
+    pub news: Receiver<News>,
+    pub control: Control,
+    pub errands: Errands,
+    pub learning: Learning,
+    pub signals: Signals,
+    pub alarm: Alarm,
+    pub warnings: Warnings,
+    pub stats: Stats,
+    pub flows: FlowCounts,
+    pub queue_counts: QueueCounts,
+    /// Modes that were set by command, which hold where the configuration names no other.
+    pub modes: Vec<(Mac, DeviceMode)>,
+    /// This kernel cannot queue: the log serves instead.
+    pub without_queue: bool,
+    /// Stands in for nft's `queue`, see [`super::Options::queue_mark`].
+    pub queue_mark: Option<u32>,
+    pub started: Monotonic,
+    pub now: Now,
+    pub due: Due,
+    pub overflow_told: Option<Monotonic>,
+    pub counted: Monotonic,
+    /// Who changed the learning mode and waits until the kernel follows.
+    pub awaiting_ruleset: Vec<Client>,
+}
+
+impl House {
+    pub fn manner(&self) -> Manner {
+        let Settings { placement, fail_mode, hold, .. } = self.settings;
+        Manner { placement, fail_mode, hold: hold.unwrap_or_default() }
+    }
+
+    /// What judging needs, borrowed together.
+    pub fn judge(&mut self) -> (Judge<'_>, &mut Sources) {
+        let manner = self.manner();
+        let House { engine, lobby, store, stats, now, sources, .. } = self;
+        (Judge { engine, lobby, store: &store.handle, stats, manner, now: *now }, sources)
+    }
+
+    /// The ruleset that the settings, the learning mode and this kernel's abilities ask for.
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::new(&self.settings, self.learning.is_on(), self.guarded.clone());
+        if let Ask::Queue { first, count } = plan.ask {
+            if self.without_queue {
+                plan = plan.with_log(self.settings.log_group);
+            } else if let Some(mark) = self.queue_mark {
+                plan.ask = Ask::Marked { first, count, mark };
+            }
+        }
+        plan
+    }
+
+    /// Brings engine, sources and ruleset to what the settings and the learning mode say now. Sources are opened before
+    /// the ruleset that feeds them is loaded, and closed after the one that fed them is gone.
+    pub fn apply(&mut self) {
+        self.sources.guard(&self.guarded);
+        let mut plan = self.plan();
+        let opened = self.sources.open(plan.ask, &self.settings);
+        match opened {
+            Ok(warnings) => self.warnings.set(Subject::Source, warnings.iter().map(ToString::to_string).collect()),
+            Err(error) if matches!(plan.ask, Ask::Queue { .. }) => {
+                self.fall_back(format!("{error}; packets are logged instead of queued until then"));
+                plan = self.plan();
+                if let Err(error) = self.sources.open(plan.ask, &self.settings) {
+                    self.warnings.set(Subject::Source, vec![error.to_string()]);
+                }
+            }
+            Err(error) => self.warnings.set(Subject::Source, vec![error.to_string()]),
+        }
+        let queued = !matches!(plan.ask, Ask::Log { .. });
+        self.engine.configure(Policy::new(&self.settings, self.learning.is_on(), queued));
+        self.kernel.want(plan);
+    }
+
+    /// Goes on with the log on a kernel that cannot queue.
+    pub fn fall_back(&mut self, why: String) {
+        self.without_queue = true;
+        self.warnings.set(Subject::NoQueue, vec![why]);
+    }
+
+    /// Takes over new settings.
+    pub fn configure(&mut self, resolved: Resolved) {
+        let Resolved { settings, guarded, warnings } = resolved;
+        let sockets = |s: &Settings| (s.log_group, s.queues, s.fail_mode, s.placement, s.mark);
+        if sockets(&settings) != sockets(&self.settings) {
+            self.sources.close();
+        }
+        // Somebody may have installed what was missing.
+        self.without_queue = false;
+        self.warnings.clear(Subject::NoQueue);
+        self.warnings.set(Subject::Guarded, warnings);
+        let _ = self.store.handle.try_send(store::Request::Limits(store_limits(&settings)));
+        self.learning.configure(&settings, self.now.mono);
+        let before: Vec<Device> = std::mem::replace(&mut self.settings, settings).devices;
+        self.guarded = guarded;
+        for device in before {
+            let mode = self.stored_mode(device.mac);
+            self.engine.set_device(device.mac, mode, self.now);
+        }
+        self.adopt_devices();
+        self.due.names = self.now.mono;
+        self.apply();
+    }
+
+    /// Sets the modes that the configuration gives to devices.
+    pub fn adopt_devices(&mut self) {
+        for device in &self.settings.devices {
+            if device.mode != DeviceMode::Default {
+                self.engine.set_device(device.mac, device.mode, self.now);
+            }
+        }
+    }
+
+    /// The mode a device was given by command.
+    pub fn stored_mode(&self, mac: Mac) -> DeviceMode {
+        self.modes.iter().find(|(known, _)| *known == mac).map_or(DeviceMode::Default, |(_, mode)| *mode)
+    }
+
+    /// Turns the learning mode, with everything that follows from it.
+    pub fn learning_changed(&mut self) {
+        let learning = self.learning.is_on();
+        log::info!("{}", if learning { "learning: new flows are allowed" } else { "enforcing: new flows wait for a decision" });
+        self.keep_learning(true);
+        self.apply();
+        self.tell(crate::engine::events::What::LearningChanged { learning });
+    }
+
+    /// Gives the learning state to the store.
+    pub fn keep_learning(&mut self, soon: bool) {
+        let value = Some(self.learning.keep(self.now.mono));
+        let request = store::Request::Meta { key: super::learning::KEPT_AS.to_owned(), value, soon };
+        if self.store.handle.try_send(request).is_err() {
+            // Tried again at the next turn of the clock.
+            self.due.keep = self.now.mono.after(Duration::from_secs(1));
+        }
+    }
+}
+
+/// The store's share of the settings.
+pub fn store_limits(settings: &Settings) -> store::Limits {
+    store::Limits {
+        max_flows: settings.max_flows,
+        retention: settings.retention,
+        flush_interval: settings.flush_interval,
+    }
+}

@@ -1,0 +1,179 @@
+//! The ruleset's way into the kernel, as a sequence of messages: what is decided is fetched from the store, handed to the
+//! firewall thread together with the plan, and kept up to date from then on.
+//!
+//! Changes that are made while the decisions are being fetched wait until the ruleset is on its way, so that an older
+//! picture never overwrites them.
+
+use std::time::Duration;
+
+use crate::firewall::{self, Change, Plan, Worker, message::Load};
+use crate::flow::{DeviceMode, Key, Mac, Monotonic, State};
+use crate::store;
+
+/// Changes that may wait for the firewall thread. Beyond it everything is fetched and loaded anew, which is slower but
+/// bounded.
+const BACKLOG: usize = 4096;
+/// How long after a failure the ruleset is tried again, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+
+/// The ticket of the decisions that are fetched for the kernel.
+pub const REFILL: u32 = 0;
+
+/// What is in the kernel, what is on its way, and what waits.
+pub struct Kernel {
+    worker: Worker,
+    plan: Option<Plan>,
+    stage: Stage,
+    backlog: Vec<firewall::Request>,
+    waiting_changes: usize,
+    retry: Option<Monotonic>,
+    retry_after: Duration,
+    pub sizes: firewall::SetSizes,
+}
+
+#[derive(Debug, PartialEq)]
+enum Stage {
+    /// Nothing of the wanted plan is in the kernel, nothing is under way.
+    Idle,
+    /// The store is to be asked as soon as it takes requests.
+    Asking,
+    /// The store is handing over what is decided.
+    Filling(Vec<(Key, State)>),
+    /// The firewall thread has it all.
+    Loading,
+    Loaded,
+}
+
+impl Kernel {
+    pub fn new(worker: Worker) -> Kernel {
+        Kernel {
+            worker,
+            plan: None,
+            stage: Stage::Idle,
+            backlog: Vec::new(),
+            waiting_changes: 0,
+            retry: None,
+            retry_after: RETRY.0,
+            sizes: firewall::SetSizes::new(),
+        }
+    }
+
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    pub fn is_loaded(&self) -> bool {
+        self.stage == Stage::Loaded
+    }
+
+    /// Requests that the firewall thread has not begun, and changes that wait for it.
+    pub fn queued(&self) -> usize {
+        self.worker.waiting().saturating_add(self.backlog.len())
+    }
+
+    /// Wants this plan in the kernel, with everything that is decided.
+    pub fn want(&mut self, plan: Plan) {
+        self.plan = Some(plan);
+        self.again();
+    }
+
+    /// Wants the same plan once more: the table is gone, or too much has changed to tell it piece by piece.
+    pub fn again(&mut self) {
+        self.stage = Stage::Asking;
+        self.retry = None;
+        // What waited is part of what the store is about to tell; what has a ticket is still to be reported.
+        self.backlog.retain(|request| matches!(request, firewall::Request::Change { ticket: Some(_), .. } | firewall::Request::Device { .. }));
+        self.waiting_changes = 0;
+    }
+
+    /// Takes in a part of what the store has; `devices` is asked for once all of it is there.
+    pub fn fill(&mut self, chunk: Vec<(Key, State)>, last: bool, devices: impl FnOnce() -> Vec<(Mac, DeviceMode)>) {
+        let Stage::Filling(elements) = &mut self.stage else { return };
+        elements.extend(chunk);
+        if !last {
+            return;
+        }
+        let elements = std::mem::take(elements);
+        let Some(plan) = self.plan.clone() else { return };
+        self.backlog.insert(0, firewall::Request::Load(Box::new(Load { plan, elements, devices: devices() })));
+        self.stage = Stage::Loading;
+    }
+
+    /// Tells the kernel of a decision.
+    pub fn change(&mut self, change: Change) {
+        if let Some(firewall::Request::Change { ticket: None, changes }) = self.backlog.last_mut() {
+            changes.push(change);
+        } else {
+            self.backlog.push(firewall::Request::Change { ticket: None, changes: vec![change] });
+        }
+        self.waiting_changes += 1;
+        if self.waiting_changes > BACKLOG && self.is_loaded() {
+            log::warn!("more changes than the kernel takes: loading everything anew");
+            self.again();
+        }
+    }
+
+    /// Hands over something that will be reported with its ticket.
+    pub fn request(&mut self, request: firewall::Request) {
+        self.backlog.push(request);
+    }
+
+    /// Hands over what waits, as far as it is time for it.
+    pub fn advance(&mut self, store: &store::Handle, now: Monotonic) {
+        if self.retry.is_some_and(|at| at <= now) {
+            self.again();
+        }
+        if self.stage == Stage::Asking && store.try_send(store::Request::Decisions { ticket: REFILL }).is_ok() {
+            self.stage = Stage::Filling(Vec::new());
+        }
+        if matches!(self.stage, Stage::Asking | Stage::Filling(_)) {
+            return;
+        }
+        let mut waiting = std::mem::take(&mut self.backlog).into_iter();
+        for request in waiting.by_ref() {
+            if let Err(firewall::worker::Full(request)) = self.worker.try_send(request) {
+                self.backlog.push(request);
+                break;
+            }
+        }
+        self.backlog.extend(waiting);
+        if self.backlog.is_empty() {
+            self.waiting_changes = 0;
+        }
+    }
+
+    /// The plan is in the kernel.
+    pub fn loaded(&mut self, sizes: firewall::SetSizes) {
+        self.sizes = sizes;
+        // A newer wish may have come up while this one was being loaded.
+        if self.stage == Stage::Loading {
+            self.stage = Stage::Loaded;
+        }
+        self.retry = None;
+        self.retry_after = RETRY.0;
+    }
+
+    /// The plan was refused: what was in the kernel before is there still. Another attempt will be made.
+    pub fn refused(&mut self, now: Monotonic) -> Duration {
+        let wait = self.retry_after;
+        self.stage = Stage::Idle;
+        self.retry = Some(now.after(wait));
+        self.retry_after = wait.saturating_mul(2).min(RETRY.1);
+        wait
+    }
+
+    /// When something is to be tried again.
+    pub fn next_deadline(&self) -> Option<Monotonic> {
+        self.retry
+    }
+
+    /// Whether something waits that only time can move.
+    pub fn is_stuck(&self) -> bool {
+        self.stage == Stage::Asking || !self.backlog.is_empty() && !matches!(self.stage, Stage::Filling(_))
+    }
+
+    /// Ends the firewall thread once it has left the kernel as the plan wants it.
+    pub fn join(self) {
+        self.worker.join();
+    }
+}

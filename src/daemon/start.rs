@@ -1,0 +1,217 @@
+//! From a command line to a living house, and what is said when it cannot be built.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use super::background::{Background, News, read_config};
+use super::clock;
+use super::control::Control;
+use super::errands::Errands;
+use super::held::Lobby;
+use super::house::{Due, House, QueueCounts, StoreLink, store_limits};
+use super::kernel::Kernel;
+use super::learning::{KEPT_AS, Learning};
+use super::logger::{self, Target};
+use super::poll;
+use super::signals::Signals;
+use super::sources::Sources;
+use super::warnings::{Subject, Warnings};
+use crate::control::protocol::Stats;
+use crate::engine::{Engine, Policy};
+use crate::firewall::{self, Tools};
+use crate::flow::DeviceMode;
+use crate::store;
+
+/// How long the kernel and then the store may take when the daemon leaves: together less than a second.
+pub const STOP_KERNEL: Duration = Duration::from_millis(400);
+pub const STOP_STORE: Duration = Duration::from_millis(500);
+
+/// Reports and news that wait for the loop. A sender that finds the line full waits; the loop never does.
+const LINE: usize = 64;
+
+/// What the command line says.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub config: PathBuf,
+    pub socket: PathBuf,
+    /// Where includes for fw4 are published.
+    pub run_dir: PathBuf,
+    pub log: Target,
+    pub level: LevelFilter,
+    /// For kernels without nft's `queue`: packets get this mark instead, and a rule elsewhere (`iptables -m mark … -j
+    /// NFQUEUE`) queues them.
+    pub queue_mark: Option<u32>,
+}
+
+/// Why the daemon does not run.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration cannot be used; one line a problem.
+    Config(String),
+    /// `option enabled '0'`.
+    Disabled(PathBuf),
+    /// Another daemon runs already.
+    Running(PathBuf),
+    /// Something the system refused: what, and why.
+    System { what: String, why: String },
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Config(problems) => write!(f, "the configuration cannot be used:\n{problems}"),
+            Failure::Disabled(path) => write!(
+                f,
+                "glacic is disabled: set option enabled '1' in {} (uci set glacic.main.enabled=1; uci commit glacic)",
+                path.display()
+            ),
+            Failure::Running(path) => {
+                write!(f, "another glacic daemon answers at {}: stop it first, or give another --socket", path.display())
+            }
+            Failure::System { what, why } => write!(f, "{what}: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Failure {
+    move |error| Failure::System { what: what.into(), why: error.to_string() }
+}
+
+/// Runs the daemon until it is told to stop.
+pub fn run(options: Options) -> Result<(), Failure> {
+    logger::start(options.log, options.level);
+    let tools = Tools { includes: options.run_dir.clone(), ..Tools::default() };
+    let resolved = match read_config(&options.config, &tools) {
+        News::Config(resolved) => *resolved,
+        News::Refused(problems) => return Err(Failure::Config(problems)),
+        News::Names(_) => return Err(Failure::Config("the configuration could not be read".to_owned())),
+    };
+    if !resolved.settings.enabled {
+        return Err(Failure::Disabled(options.config));
+    }
+    fs::create_dir_all(&options.run_dir).map_err(system(format!("cannot make {}", options.run_dir.display())))?;
+    let _lock = lock(&options.socket)?;
+    let mut house = build(&options, tools, &resolved.settings)?;
+    house.configure(resolved);
+    log::info!("glacic {} runs", env!("CARGO_PKG_VERSION"));
+    let end = house.live();
+    house.leave();
+    end.map_err(system("waiting for events"))
+}
+
+/// Holds the lock that keeps two daemons from one socket. The file stays; the lock goes with the process.
+fn lock(socket: &Path) -> Result<fs::File, Failure> {
+    let path = socket.with_extension("lock");
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(system(format!("cannot make {}", folder.display())))?;
+    }
+    let file = fs::File::create(&path).map_err(system(format!("cannot write {}", path.display())))?;
+    // SAFETY: flock takes a descriptor, which `file` keeps open during the call.
+    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
+        0 => Ok(file),
+        _ => Err(Failure::Running(socket.to_owned())),
+    }
+}
+
+fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) -> Result<House, Failure> {
+    let signals = Signals::open().map_err(system("cannot listen to signals"))?;
+    let (alarm, waker) = poll::alarm().map_err(system("cannot make a wake-up line"))?;
+    let control = Control::open(&options.socket).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => Failure::Running(options.socket.clone()),
+        _ => Failure::System { what: format!("cannot open {}", options.socket.display()), why: error.to_string() },
+    })?;
+    let sources = Sources::new()
+        .map_err(|error| Failure::System { what: "cannot speak with the kernel".to_owned(), why: error.to_string() })?;
+
+    let now = clock::now();
+    let mut warnings = Warnings::default();
+    let opened = store::open(&settings.database, store_limits(settings), now);
+    let learning = Learning::start(settings, opened.meta.get(KEPT_AS).map(String::as_str), now.mono);
+    let mut engine = Engine::new(Policy::new(settings, learning.is_on(), false), opened.next_id, now);
+    opened.store.each(|record, _zone| engine.load(record, now));
+    let mut modes = BTreeMap::new();
+    opened.store.each_device(|device| {
+        if device.mode != DeviceMode::Default {
+            modes.insert(device.mac, device.mode);
+            engine.set_device(device.mac, device.mode, now);
+        }
+    });
+    if let Some(path) = &opened.moved_aside {
+        warnings.set(Subject::DatabaseMoved, vec![format!(
+            "the database was damaged or not glacic's: it was moved to {}, and learning starts afresh",
+            path.display()
+        )]);
+    }
+    if let Some(trouble) = &opened.trouble {
+        warnings.set(Subject::Database, vec![trouble.to_string()]);
+    }
+    if !now.wall.is_set() {
+        warnings.set(Subject::Clock, vec!["the clock is not set yet: times are mended when it is".to_owned()]);
+    }
+
+    let wake = |waker: &poll::Waker| waker.try_clone().map_err(system("cannot share the wake-up line"));
+    let (replies_in, replies) = mpsc::sync_channel(LINE);
+    let bell = wake(&waker)?;
+    let handle = store::spawn(opened.store, replies_in, move || bell.wake(), clock::now)
+        .map_err(system("cannot start the store's thread"))?;
+    let (reports_in, reports) = mpsc::sync_channel(LINE);
+    let bell = wake(&waker)?;
+    let worker = firewall::worker::spawn(
+        firewall::worker::Config { tools: tools.clone() },
+        reports_in,
+        move || bell.wake(),
+    )
+    .map_err(system("cannot start the firewall's thread"))?;
+    let (news_in, news) = mpsc::sync_channel(LINE);
+    let background = Background::start(options.config.clone(), tools, news_in, waker)
+        .map_err(system("cannot start the background thread"))?;
+
+    Ok(House {
+        settings: settings.clone(),
+        guarded: Vec::new(),
+        engine,
+        lobby: Lobby::default(),
+        sources,
+        store: StoreLink {
+            handle,
+            replies,
+            path: settings.database.clone(),
+            moved_aside: opened.moved_aside,
+            trouble: opened.trouble.map(|trouble| trouble.0),
+            asked: None,
+            lag: Duration::ZERO,
+            seen: Vec::new(),
+        },
+        kernel: Kernel::new(worker),
+        reports,
+        background,
+        news,
+        control,
+        errands: Errands::default(),
+        learning,
+        signals,
+        alarm,
+        warnings,
+        stats: Stats::default(),
+        flows: opened.counts,
+        queue_counts: QueueCounts::default(),
+        modes: modes.into_iter().collect(),
+        without_queue: false,
+        queue_mark: options.queue_mark,
+        started: now.mono,
+        now,
+        due: Due { counters: now.mono.after(Duration::from_secs(60)), names: now.mono, queue: now.mono, keep: now.mono },
+        overflow_told: None,
+        counted: now.mono,
+        awaiting_ruleset: Vec::new(),
+    })
+}

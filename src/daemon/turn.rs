@@ -1,0 +1,287 @@
+//! The event loop, turn by turn: packets first, then what other threads say, then people, then the clock.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::background::Task;
+use super::clock;
+use super::control::Client;
+use super::house::House;
+use super::kernel::REFILL;
+use super::poll::PollSet;
+use super::signals::Signal;
+use super::start::{STOP_KERNEL, STOP_STORE};
+use super::warnings::Subject;
+use crate::engine::scan::ALERT_EVERY;
+use crate::firewall::{self, Report};
+use crate::flow::{DeviceMode, Monotonic, Now};
+use crate::store::{self, Seen};
+
+/// The longest a turn waits: what repeats is looked at this often.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How often the kernel is asked how often flows were used.
+const COUNT_EVERY: Duration = Duration::from_secs(300);
+/// How often names of devices are read again.
+const NAMES_EVERY: Duration = Duration::from_secs(60);
+/// How often the queue's own counts are read.
+const QUEUE_EVERY: Duration = Duration::from_secs(5);
+/// How often the learning state is handed to the store, which keeps it with the counters.
+const KEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// What can be ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ready {
+    Source(usize),
+    Links,
+    Alarm,
+    Signals,
+    Listener,
+    Client(Client),
+}
+
+impl House {
+    /// Turns until somebody wants the daemon to stop.
+    pub fn live(&mut self) -> io::Result<()> {
+        let mut set = PollSet::new();
+        loop {
+            set.clear();
+            self.watch(&mut set);
+            set.wait(self.patience())?;
+            self.read_clocks();
+            if self.turn(&set)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn watch(&self, set: &mut PollSet<Ready>) {
+        for (index, fd) in self.sources.fds() {
+            set.add(Ready::Source(index), fd, false);
+        }
+        set.add(Ready::Links, self.sources.links(), false);
+        set.add(Ready::Alarm, self.alarm.as_fd(), false);
+        set.add(Ready::Signals, self.signals.as_fd(), false);
+        self.control.watch(set, Ready::Listener, Ready::Client);
+    }
+
+    /// How long nothing has to be done unless something happens.
+    fn patience(&self) -> Duration {
+        if self.kernel.is_stuck() {
+            return Duration::from_millis(20);
+        }
+        let deadlines = [self.lobby.next_deadline(), self.learning.ends(), self.kernel.next_deadline()];
+        let first = deadlines.into_iter().flatten().min();
+        first.map_or(LONGEST_WAIT, |first| first.since(self.now.mono).min(LONGEST_WAIT))
+    }
+
+    /// One turn; says whether it was the last.
+    fn turn(&mut self, set: &PollSet<Ready>) -> io::Result<bool> {
+        let ready: Vec<Ready> = set.ready().collect();
+        for ready in &ready {
+            if let Ready::Source(index) = ready {
+                self.receive(*index);
+            }
+        }
+        self.expire();
+        self.settle(None);
+        self.hear();
+        for ready in ready {
+            match ready {
+                Ready::Source(_) | Ready::Alarm => {}
+                Ready::Links => self.sources.update_links(),
+                Ready::Listener => self.control.accept(),
+                Ready::Client(client) => {
+                    if let Some(request) = self.control.serve(client) {
+                        self.request(client, request);
+                    }
+                }
+                Ready::Signals => {
+                    while let Some(signal) = self.signals.next() {
+                        match signal {
+                            Signal::Reload => self.background.ask(Task::Reload),
+                            Signal::Stop => return Ok(true),
+                        }
+                    }
+                }
+            }
+        }
+        self.repeat();
+        self.kernel.advance(&self.store.handle, self.now.mono);
+        Ok(false)
+    }
+
+    /// Takes what one source has and gives its verdicts, before anything else follows from them.
+    fn receive(&mut self, index: usize) {
+        let (mut judge, sources) = self.judge();
+        match sources.receive(index, |sighting, held| judge.judge(sighting, held)) {
+            Ok(received) => {
+                self.stats.malformed += received.malformed;
+                self.stats.overflows += received.overflows;
+                self.stats.verdict_errors += received.verdict_errors;
+                self.stats.log_lost += received.lost;
+                if received.overflows > 0 || received.lost > 0 {
+                    self.overflowed();
+                }
+            }
+            Err(error) => {
+                self.warnings.set(Subject::Source, vec![error.to_string()]);
+                self.sources.close();
+                self.apply();
+            }
+        }
+    }
+
+    /// Says, at most once an hour, that packets come faster than they can be looked at.
+    fn overflowed(&mut self) {
+        if self.overflow_told.is_none_or(|told| self.now.mono.since(told) >= ALERT_EVERY) {
+            self.overflow_told = Some(self.now.mono);
+            self.alert("overflow", OVERFLOW.to_owned());
+        }
+    }
+
+    /// Answers packets that have waited long enough.
+    fn expire(&mut self) {
+        let expired = self.lobby.call_expired(self.now.mono);
+        if expired.is_empty() {
+            return;
+        }
+        let (mut judge, sources) = self.judge();
+        for waiting in expired {
+            if let Some((held, verdict)) = judge.expire(&waiting) {
+                sources.verdict(held, verdict);
+            }
+        }
+        self.stats.verdict_errors += self.sources.flush();
+    }
+
+    /// Takes in what other threads have said.
+    fn hear(&mut self) {
+        self.alarm.clear();
+        while let Ok(reply) = self.store.replies.try_recv() {
+            self.store_reply(reply);
+            self.settle(None);
+        }
+        while let Ok(report) = self.reports.try_recv() {
+            self.firewall_report(report);
+        }
+        while let Ok(news) = self.news.try_recv() {
+            self.background_news(news);
+        }
+        // An answer may have made room for a client's next request.
+        for client in self.control.waiting() {
+            if let Some(request) = self.control.next_request(client) {
+                self.request(client, request);
+            }
+        }
+    }
+
+    /// Reads the clocks; the moment at which the wall clock is set mends what was noted before.
+    fn read_clocks(&mut self) {
+        let before = self.now;
+        self.now = clock::now();
+        if !before.wall.is_set() && self.now.wall.is_set() {
+            let jump_seconds = jump(before, self.now);
+            log::info!("the clock has been set: {jump_seconds} s forward");
+            let _ = self.store.handle.try_send(store::Request::ClockSet { jump_seconds });
+            self.warnings.clear(Subject::Clock);
+        }
+    }
+
+    /// What repeats.
+    fn repeat(&mut self) {
+        let now = self.now.mono;
+        if self.learning.tick(now) {
+            self.learning_changed();
+        }
+        if due(&mut self.due.counters, now, COUNT_EVERY) {
+            self.engine.report();
+            self.settle(None);
+            if self.kernel.is_loaded() {
+                self.kernel.request(firewall::Request::Counters { ticket: None });
+            }
+        }
+        if due(&mut self.due.names, now, NAMES_EVERY) {
+            let own = self.settings.devices.iter().filter_map(|device| Some((device.mac, device.name.clone()?)));
+            self.background.ask(Task::Names(own.collect()));
+        }
+        if due(&mut self.due.queue, now, QUEUE_EVERY) {
+            self.look_at_queues();
+        }
+        if due(&mut self.due.keep, now, KEEP_EVERY) {
+            self.keep_learning(false);
+        }
+        self.send_seen();
+    }
+
+    fn look_at_queues(&mut self) {
+        let counters = self.sources.queues().filter_map(|queue| queue.counters());
+        let (dropped, user_dropped) = counters.fold((0, 0), |(dropped, user), counters| {
+            (dropped + u64::from(counters.queue_dropped), user + u64::from(counters.user_dropped))
+        });
+        let grown = dropped > self.queue_counts.dropped || user_dropped > self.queue_counts.user_dropped;
+        self.queue_counts = super::house::QueueCounts { dropped, user_dropped };
+        if grown {
+            self.overflowed();
+        }
+    }
+
+    /// Writes everything and leaves the kernel as the settings promise, within a second.
+    pub fn leave(mut self) {
+        log::info!("leaving");
+        self.engine.report();
+        self.settle(None);
+        self.keep_learning(true);
+        if self.kernel.is_loaded() {
+            self.kernel.request(firewall::Request::Counters { ticket: None });
+        }
+        self.kernel.request(firewall::Request::Unload);
+        let deadline = self.now.mono.after(STOP_KERNEL);
+        let mut gone = false;
+        while !gone && clock::now().mono < deadline {
+            self.kernel.advance(&self.store.handle, self.now.mono);
+            match self.reports.recv_timeout(Duration::from_millis(10)) {
+                Ok(Report::Unloaded { trouble }) => {
+                    trouble.iter().for_each(|trouble| log::error!("the ruleset may be left behind: {trouble}"));
+                    gone = true;
+                }
+                Ok(Report::Counters { flows, .. }) => {
+                    for (key, connections) in flows {
+                        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+                        self.seen(Seen { key, at: self.now.wall, connections });
+                    }
+                }
+                _ => {}
+            }
+            while let Ok(store::Reply::Decisions { ticket: REFILL, chunk, last }) = self.store.replies.try_recv() {
+                let engine = &mut self.engine;
+                self.kernel.fill(chunk, last, || -> Vec<(crate::flow::Mac, DeviceMode)> { engine.device_modes() });
+            }
+        }
+        if !gone {
+            log::error!("the ruleset is still being taken out of the kernel");
+        }
+        self.send_seen();
+        if let Err(trouble) = self.store.handle.stop(STOP_STORE) {
+            log::error!("{trouble}");
+        }
+    }
+}
+
+const OVERFLOW: &str = "packets come faster than they can be looked at: some new flows were not seen, \
+     and were treated as fail_mode says (see `glacic stats`)";
+
+/// Whether something that repeats is due; if so, it is due again after `every`.
+fn due(at: &mut Monotonic, now: Monotonic, every: Duration) -> bool {
+    let due = *at <= now;
+    if due {
+        *at = now.after(every);
+    }
+    due
+}
+
+/// How far the wall clock was set forward between two readings, in seconds.
+fn jump(before: Now, after: Now) -> i64 {
+    let passed = i64::try_from(after.mono.since(before.mono).as_secs()).unwrap_or(0);
+    after.wall.seconds.saturating_sub(before.wall.seconds).saturating_sub(passed)
+}
