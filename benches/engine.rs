@@ -63,12 +63,23 @@ fn sightings() -> Vec<Sighting> {
 fn record(id: u32, sighting: &Sighting) -> Record {
     let key = key_of(sighting.mac.unwrap_or(Mac([0; 6])), &sighting.facts);
     let seen = Wall::default();
-    Record { id: FlowId(id), key, state: State::Allowed, origin: Origin::Learned, first_seen: seen, last_seen: seen, connections: 1 }
+    Record {
+        id: FlowId(id),
+        key,
+        state: State::Allowed,
+        origin: Origin::Learned,
+        first_seen: seen,
+        last_seen: seen,
+        connections: 1,
+    }
 }
 
 #[inline(never)]
 fn decide_all(engine: &mut Engine, sightings: &[Sighting], now: Now) -> usize {
-    sightings.iter().filter(|sighting| engine.packet(black_box(sighting), now) == Answer::Verdict(Verdict::Pass)).count()
+    sightings
+        .iter()
+        .filter(|sighting| engine.packet(black_box(sighting), now) == Answer::Verdict(Verdict::Pass))
+        .count()
 }
 
 #[inline(never)]
@@ -117,7 +128,9 @@ fn main() -> ExitCode {
     match passed == FLOWS && allocated == 0 {
         true => ExitCode::SUCCESS,
         false => {
-            eprintln!("a decision on a cache hit must not allocate: {allocated} allocations, {passed} of {FLOWS} passed");
+            eprintln!(
+                "a decision on a cache hit must not allocate: {allocated} allocations, {passed} of {FLOWS} passed"
+            );
             ExitCode::FAILURE
         }
     }

@@ -9,12 +9,11 @@ use super::house::House;
 use super::kernel::REFILL;
 use super::warnings::Subject;
 use crate::control::protocol::{Code, Decided, DeviceSet, Error, LearningSet, Request};
-use crate::engine;
 use crate::engine::events::What;
 use crate::firewall::{self, LoadError, Report};
 use crate::flow::query::{Decision, Query, Selection};
 use crate::flow::view::FlowView;
-use crate::flow::{DeviceMode, Record, State};
+use crate::flow::{Change, DeviceMode, Record, State};
 use crate::store::{self, Reply, Seen};
 
 /// Counters that are younger are fresh enough for a listing.
@@ -30,7 +29,9 @@ impl House {
             Request::Status => self.control.answer(client, &self.status()),
             Request::Stats => self.control.answer(client, &self.stats()),
             Request::FlowList(query) => self.list(client, query),
-            Request::FlowGet(get) => self.ask_store(client, Errand::Store, |ticket| store::Request::Get { ticket, id: get.id }),
+            Request::FlowGet(get) => {
+                self.ask_store(client, Errand::Store, |ticket| store::Request::Get { ticket, id: get.id })
+            }
             Request::FlowAllow(selection) => self.decide(client, selection, Decision::Allow),
             Request::FlowDeny(selection) => self.decide(client, selection, Decision::Deny),
             Request::FlowForget(selection) => self.decide(client, selection, Decision::Forget),
@@ -81,12 +82,18 @@ impl House {
             return self.control.fail(client, Error::new(Code::InvalidParams, fault));
         }
         let fresh = self.engine.reserve_id();
-        self.ask_store(client, Errand::Decision, |ticket| store::Request::Decide { ticket, selection, decision, fresh });
+        self.ask_store(client, Errand::Decision, |ticket| store::Request::Decide {
+            ticket,
+            selection,
+            decision,
+            fresh,
+        });
     }
 
     fn set_device(&mut self, client: Client, set: DeviceSet) {
         let configured = |device: &&crate::config::settings::Device| {
-            crate::flow::query::as_mac(&set.device) == Some(device.mac) || device.name.as_deref() == Some(set.device.as_str())
+            crate::flow::query::as_mac(&set.device) == Some(device.mac)
+                || device.name.as_deref() == Some(set.device.as_str())
         };
         if let Some(device) = self.settings.devices.iter().find(configured) {
             let message = format!("{} is set up by a device section in the configuration: change it there", device.mac);
@@ -118,7 +125,8 @@ impl House {
         }
         match reply {
             Reply::Found { key, record } => {
-                let waiting = self.lobby.call(|waiting| waiting.key == key && waiting.awaiting == super::held::Awaiting::Store);
+                let waiting =
+                    self.lobby.call(|waiting| waiting.key == key && waiting.awaiting == super::held::Awaiting::Store);
                 self.resume(waiting, record.as_ref());
             }
             Reply::Full { key } => {
@@ -149,11 +157,16 @@ impl House {
                 let engine = &mut self.engine;
                 self.kernel.fill(chunk, last, || engine.device_modes());
             }
-            Reply::Decisions { .. } => {}
+            Reply::Decisions { .. } | Reply::Status { .. } => {}
             Reply::Trouble(trouble) => {
                 self.warnings.set(Subject::Database, vec![trouble.to_string()]);
                 self.alert("database", trouble.to_string());
                 self.store.trouble = Some(trouble.0);
+            }
+            Reply::MovedAside(path) => {
+                self.warnings.set(Subject::DatabaseMoved, vec![moved_aside(&path)]);
+                self.alert("database", moved_aside(&path));
+                self.store.moved_aside = Some(path);
             }
             Reply::Recovered => {
                 self.store.trouble = None;
@@ -176,11 +189,10 @@ impl House {
         }
         let keys: Vec<_> = changes.iter().filter_map(|change| change.after).map(|record| record.key).collect();
         self.settle(Some(ticket));
-        let waiting = self.lobby.call(|waiting| {
-            keys.iter().any(|key| *key == waiting.key || *key == waiting.key.any_port())
-        });
+        let waiting =
+            self.lobby.call(|waiting| keys.iter().any(|key| *key == waiting.key || *key == waiting.key.any_port()));
         self.resume(waiting, None);
-        let shown = changes.iter().filter_map(|change: &engine::Change| change.after.or(change.before));
+        let shown = changes.iter().filter_map(|change: &Change| change.after.or(change.before));
         let answer = Decided {
             matched,
             changed: shown.take(Decided::SHOWN).map(|record: Record| FlowView::new(&record)).collect(),
@@ -247,7 +259,8 @@ impl House {
             Report::Refused(error) => {
                 let again = self.kernel.refused(self.now.mono).as_secs();
                 for client in std::mem::take(&mut self.awaiting_ruleset) {
-                    let message = format!("kept, but the ruleset could not be loaded: {error}; trying again in {again} s");
+                    let message =
+                        format!("kept, but the ruleset could not be loaded: {error}; trying again in {again} s");
                     self.control.fail(client, Error::new(Code::Internal, message));
                 }
                 self.warnings.set(Subject::Ruleset, vec![format!("the ruleset is not loaded: {error}")]);
@@ -295,7 +308,6 @@ impl House {
     pub fn background_news(&mut self, news: News) {
         match news {
             News::Config(resolved) => {
-                self.warnings.clear(Subject::Config);
                 let was = self.learning.is_on();
                 self.configure(*resolved);
                 self.tell(What::ConfigReloaded);
@@ -303,8 +315,19 @@ impl House {
                     self.tell(What::LearningChanged { learning: !was });
                 }
             }
+            News::Guarded { guarded, warnings } => {
+                self.warnings.set(Subject::Guarded, warnings);
+                if guarded != self.guarded {
+                    log::info!("other interfaces are guarded now");
+                    self.guarded = guarded;
+                    self.apply();
+                }
+            }
             News::Refused(message) => {
-                self.warnings.set(Subject::Config, vec![format!("the configuration is not applied, the old one stays: {message}")]);
+                self.warnings.set(
+                    Subject::Config,
+                    vec![format!("the configuration is not applied, the old one stays: {message}")],
+                );
                 self.tell(What::ConfigRefused { message });
             }
             News::Names(names) => drop(self.store.handle.try_send(store::Request::Names(names))),
@@ -335,4 +358,9 @@ impl House {
             *count = if up { count.saturating_add(1) } else { count.saturating_sub(1) };
         }
     }
+}
+
+/// What the owner is told of a database that could not be used.
+pub fn moved_aside(path: &std::path::Path) -> String {
+    format!("the database was damaged or not glacic's: it was moved to {}", path.display())
 }

@@ -31,6 +31,11 @@ pub enum Task {
 #[derive(Debug)]
 pub enum News {
     Config(Box<Resolved>),
+    /// The interfaces that are guarded now, and what cannot be.
+    Guarded {
+        guarded: Vec<Guarded>,
+        warnings: Vec<String>,
+    },
     /// The configuration cannot be used; one line a problem.
     Refused(String),
     Names(Vec<(Mac, String)>),
@@ -41,7 +46,9 @@ pub enum News {
 pub struct Resolved {
     pub settings: Settings,
     pub guarded: Vec<Guarded>,
-    /// What is unwise about the settings, or cannot be guarded.
+    /// What is unwise about the settings.
+    pub problems: Vec<String>,
+    /// What cannot be guarded, and why.
     pub warnings: Vec<String>,
 }
 
@@ -57,8 +64,14 @@ impl Background {
         thread::Builder::new().name("background".to_owned()).stack_size(256 * 1024).spawn(move || {
             for task in inbox {
                 let found = match task {
-                    Task::Reload => read_config(&config, &tools),
-                    Task::Resolve(settings) => News::Config(Box::new(resolve(*settings, Vec::new(), &tools))),
+                    Task::Reload => match read_config(&config, &tools) {
+                        Ok(resolved) => News::Config(Box::new(resolved)),
+                        Err(problems) => News::Refused(problems),
+                    },
+                    Task::Resolve(settings) => {
+                        let (guarded, warnings) = resolve(&settings, &tools);
+                        News::Guarded { guarded, warnings }
+                    }
                     Task::Names(own) => News::Names(names(own)),
                 };
                 if news.send(found).is_err() {
@@ -76,23 +89,26 @@ impl Background {
     }
 }
 
-/// Reads the configuration and finds out what it means here.
-pub fn read_config(path: &Path, tools: &Tools) -> News {
+/// Reads the configuration and finds out what it means here. The error is its problems, one a line.
+pub fn read_config(path: &Path, tools: &Tools) -> Result<Resolved, String> {
     let outcome = match config::load(path) {
         Ok(outcome) => outcome,
-        Err(error) => return News::Refused(format!("{}: {error}", path.display())),
+        Err(error) => return Err(format!("{}: {error}", path.display())),
     };
     let lines: Vec<String> = outcome.lines().collect();
     match outcome.settings {
-        Some(settings) => News::Config(Box::new(resolve(settings, lines, tools))),
-        None => News::Refused(lines.join("\n")),
+        Some(settings) => {
+            let (guarded, warnings) = resolve(&settings, tools);
+            Ok(Resolved { settings, guarded, problems: lines, warnings })
+        }
+        None => Err(lines.join("\n")),
     }
 }
 
-fn resolve(settings: Settings, mut warnings: Vec<String>, tools: &Tools) -> Resolved {
-    let found = zones::resolve(&settings, tools);
-    warnings.extend(found.warnings);
-    Resolved { settings, guarded: found.guarded, warnings }
+fn resolve(settings: &Settings, tools: &Tools) -> (Vec<Guarded>, Vec<String>) {
+    let found = zones::find(&settings.zones, &settings.interfaces, tools);
+    let refused = found.refused.iter().map(ToString::to_string);
+    (found.guarded, refused.chain(found.notes).collect())
 }
 
 /// Names from all sources; of several for one device the first counts: the owner's, /etc/ethers, the lease.

@@ -68,10 +68,16 @@ impl House {
     /// Tells everybody who listens, and the log.
     pub fn tell(&mut self, what: What) {
         match &what {
-            What::FlowNew { flow } => log::info!("new flow, {:?}: {} {}/{}", flow.state, flow.mac, flow.proto, flow.port),
-            What::DeviceNew { mac, zone } => log::info!("new device: {mac} in {}", zone.as_deref().unwrap_or("no zone")),
+            What::FlowNew { flow } => {
+                log::info!("new flow, {:?}: {} {}/{}", flow.state, flow.mac, flow.proto, flow.port)
+            }
+            What::DeviceNew { mac, zone } => {
+                log::info!("new device: {mac} in {}", zone.as_deref().unwrap_or("no zone"))
+            }
             What::Alert { message, .. } => log::warn!("{message}"),
-            What::ConfigRefused { message } => log::error!("the configuration is not applied, the old one stays: {message}"),
+            What::ConfigRefused { message } => {
+                log::error!("the configuration is not applied, the old one stays: {message}")
+            }
             What::ConfigReloaded => log::info!("the configuration has been read again"),
             What::FlowChanged { flow } => log::info!("now {:?}: {} {}/{}", flow.state, flow.mac, flow.proto, flow.port),
             What::FlowForgotten { .. } | What::DeviceChanged { .. } | What::LearningChanged { .. } => {}

@@ -46,10 +46,6 @@ impl Lobby {
         self.waiting.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
     /// Lets a packet wait. Hands it back if the lobby is full.
     pub fn enter(&mut self, waiting: Waiting) -> Result<(), Waiting> {
         if self.waiting.len() >= CAPACITY {

@@ -53,6 +53,8 @@ pub struct Due {
     pub queue: Monotonic,
     /// The learning state, for the store.
     pub keep: Monotonic,
+    /// Another look at which interfaces are guarded, after one has come, gone or changed.
+    pub resolve: Option<Monotonic>,
 }
 
 /// Everything the event loop holds.
@@ -147,7 +149,7 @@ impl House {
 
     /// Takes over new settings.
     pub fn configure(&mut self, resolved: Resolved) {
-        let Resolved { settings, guarded, warnings } = resolved;
+        let Resolved { settings, guarded, problems, warnings } = resolved;
         let sockets = |s: &Settings| (s.log_group, s.queues, s.fail_mode, s.placement, s.mark);
         if sockets(&settings) != sockets(&self.settings) {
             self.sources.close();
@@ -155,6 +157,7 @@ impl House {
         // Somebody may have installed what was missing.
         self.without_queue = false;
         self.warnings.clear(Subject::NoQueue);
+        self.warnings.set(Subject::Config, problems);
         self.warnings.set(Subject::Guarded, warnings);
         let _ = self.store.handle.try_send(store::Request::Limits(store_limits(&settings)));
         self.learning.configure(&settings, self.now.mono);
@@ -186,7 +189,10 @@ impl House {
     /// Turns the learning mode, with everything that follows from it.
     pub fn learning_changed(&mut self) {
         let learning = self.learning.is_on();
-        log::info!("{}", if learning { "learning: new flows are allowed" } else { "enforcing: new flows wait for a decision" });
+        log::info!(
+            "{}",
+            if learning { "learning: new flows are allowed" } else { "enforcing: new flows wait for a decision" }
+        );
         self.keep_learning(true);
         self.apply();
         self.tell(crate::engine::events::What::LearningChanged { learning });

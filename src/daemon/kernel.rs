@@ -82,7 +82,9 @@ impl Kernel {
         self.stage = Stage::Asking;
         self.retry = None;
         // What waited is part of what the store is about to tell; what has a ticket is still to be reported.
-        self.backlog.retain(|request| matches!(request, firewall::Request::Change { ticket: Some(_), .. } | firewall::Request::Device { .. }));
+        self.backlog.retain(|request| {
+            matches!(request, firewall::Request::Change { ticket: Some(_), .. } | firewall::Request::Device { .. })
+        });
         self.waiting_changes = 0;
     }
 
@@ -170,10 +172,5 @@ impl Kernel {
     /// Whether something waits that only time can move.
     pub fn is_stuck(&self) -> bool {
         self.stage == Stage::Asking || !self.backlog.is_empty() && !matches!(self.stage, Stage::Filling(_))
-    }
-
-    /// Ends the firewall thread once it has left the kernel as the plan wants it.
-    pub fn join(self) {
-        self.worker.join();
     }
 }

@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn ethers_have_comments_and_may_name_addresses() {
-        let text = "# ours\nb8:27:eb:00:00:01 camera # the one outside\nb8:27:eb:00:00:02 192.168.1.9\nb8:27:eb:00:00:03\n";
+        let text =
+            "# ours\nb8:27:eb:00:00:01 camera # the one outside\nb8:27:eb:00:00:02 192.168.1.9\nb8:27:eb:00:00:03\n";
         assert_eq!(ethers(text).collect::<Vec<_>>(), [(CAMERA, "camera".to_owned())]);
     }
 

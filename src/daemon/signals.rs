@@ -12,7 +12,8 @@ pub enum Signal {
     Stop,
 }
 
-/// The signals the daemon heeds, blocked and readable. Threads started afterwards inherit the blocking.
+/// The signals the daemon heeds, blocked and readable. Threads started afterwards inherit the blocking; programs do not,
+/// since `std::process` starts them with an empty mask.
 pub struct Signals {
     fd: OwnedFd,
 }
@@ -59,19 +60,5 @@ impl Signals {
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-/// Unblocks every signal: for the children of threads that inherited the blocking.
-pub fn unblock_in_child(command: &mut std::process::Command) {
-    use std::os::unix::process::CommandExt;
-    // SAFETY: between fork and exec only async-signal-safe functions are called.
-    unsafe {
-        command.pre_exec(|| {
-            let mut set = std::mem::zeroed::<libc::sigset_t>();
-            libc::sigemptyset(&mut set);
-            libc::sigprocmask(libc::SIG_SETMASK, &set, std::ptr::null_mut());
-            Ok(())
-        });
     }
 }

@@ -23,8 +23,6 @@ pub enum Source {
 /// The open sources, and what it takes to make sense of their packets.
 pub struct Sources {
     open: Vec<Source>,
-    /// Which of them the loaded ruleset feeds.
-    ask: Option<Ask>,
     links: Links,
     /// Guarded interfaces by name, with the name of their zone, or their own where they have none.
     zones: HashMap<String, Arc<str>>,
@@ -32,23 +30,25 @@ pub struct Sources {
 
 impl Sources {
     pub fn new() -> Result<Sources, Error> {
-        Ok(Sources { open: Vec::new(), ask: None, links: Links::open()?, zones: HashMap::new() })
+        Ok(Sources { open: Vec::new(), links: Links::open()?, zones: HashMap::new() })
     }
 
     pub fn links(&self) -> BorrowedFd<'_> {
         self.links.as_fd()
     }
 
-    /// Takes in what changed about interfaces.
-    pub fn update_links(&mut self) {
-        if let Err(error) = self.links.update() {
+    /// Takes in what changed about interfaces, and says whether anything did.
+    pub fn update_links(&mut self) -> bool {
+        self.links.update().unwrap_or_else(|error| {
             log::warn!("{error}");
-        }
+            true
+        })
     }
 
     /// Says which interfaces are guarded.
     pub fn guard(&mut self, guarded: &[Guarded]) {
-        let zone = |guarded: &Guarded| guarded.zone.as_ref().map_or(guarded.interface.as_str(), |zone| zone.as_str()).into();
+        let zone =
+            |guarded: &Guarded| guarded.zone.as_ref().map_or(guarded.interface.as_str(), |zone| zone.as_str()).into();
         self.zones = guarded.iter().map(|guarded| (guarded.interface.as_str().to_owned(), zone(guarded))).collect();
     }
 
@@ -78,7 +78,6 @@ impl Sources {
 
     /// Closes what the ruleset that is loaded now does not feed.
     pub fn settle(&mut self, ask: Ask) {
-        self.ask = Some(ask);
         self.open.retain(|source| match (source, ask) {
             (Source::Queue(_, number), Ask::Queue { first, count } | Ask::Marked { first, count, .. }) => {
                 (first..first.saturating_add(count)).contains(number)
@@ -91,11 +90,6 @@ impl Sources {
     /// Closes everything, for settings that need another socket; the next [`Sources::open`] opens anew.
     pub fn close(&mut self) {
         self.open.clear();
-        self.ask = None;
-    }
-
-    pub fn ask(&self) -> Option<Ask> {
-        self.ask
     }
 
     pub fn queues(&self) -> impl Iterator<Item = &Queue> {

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use super::background::{Background, News, read_config};
+use super::answers::moved_aside;
+use super::background::{Background, read_config};
 use super::clock;
 use super::control::Control;
 use super::errands::Errands;
@@ -73,7 +74,11 @@ impl fmt::Display for Failure {
                 path.display()
             ),
             Failure::Running(path) => {
-                write!(f, "another glacic daemon answers at {}: stop it first, or give another --socket", path.display())
+                write!(
+                    f,
+                    "another glacic daemon answers at {}: stop it first, or give another --socket",
+                    path.display()
+                )
             }
             Failure::System { what, why } => write!(f, "{what}: {why}"),
         }
@@ -90,11 +95,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Failure {
 pub fn run(options: Options) -> Result<(), Failure> {
     logger::start(options.log, options.level);
     let tools = Tools { includes: options.run_dir.clone(), ..Tools::default() };
-    let resolved = match read_config(&options.config, &tools) {
-        News::Config(resolved) => *resolved,
-        News::Refused(problems) => return Err(Failure::Config(problems)),
-        News::Names(_) => return Err(Failure::Config("the configuration could not be read".to_owned())),
-    };
+    let resolved = read_config(&options.config, &tools).map_err(Failure::Config)?;
     if !resolved.settings.enabled {
         return Err(Failure::Disabled(options.config));
     }
@@ -146,10 +147,8 @@ fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) ->
         }
     });
     if let Some(path) = &opened.moved_aside {
-        warnings.set(Subject::DatabaseMoved, vec![format!(
-            "the database was damaged or not glacic's: it was moved to {}, and learning starts afresh",
-            path.display()
-        )]);
+        let afresh = format!("{}, and learning starts afresh", moved_aside(path));
+        warnings.set(Subject::DatabaseMoved, vec![afresh]);
     }
     if let Some(trouble) = &opened.trouble {
         warnings.set(Subject::Database, vec![trouble.to_string()]);
@@ -165,12 +164,9 @@ fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) ->
         .map_err(system("cannot start the store's thread"))?;
     let (reports_in, reports) = mpsc::sync_channel(LINE);
     let bell = wake(&waker)?;
-    let worker = firewall::worker::spawn(
-        firewall::worker::Config { tools: tools.clone() },
-        reports_in,
-        move || bell.wake(),
-    )
-    .map_err(system("cannot start the firewall's thread"))?;
+    let worker =
+        firewall::worker::spawn(firewall::worker::Config { tools: tools.clone() }, reports_in, move || bell.wake())
+            .map_err(system("cannot start the firewall's thread"))?;
     let (news_in, news) = mpsc::sync_channel(LINE);
     let background = Background::start(options.config.clone(), tools, news_in, waker)
         .map_err(system("cannot start the background thread"))?;
@@ -209,7 +205,13 @@ fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) ->
         queue_mark: options.queue_mark,
         started: now.mono,
         now,
-        due: Due { counters: now.mono.after(Duration::from_secs(60)), names: now.mono, queue: now.mono, keep: now.mono },
+        due: Due {
+            counters: now.mono.after(Duration::from_secs(60)),
+            names: now.mono,
+            queue: now.mono,
+            keep: now.mono,
+            resolve: None,
+        },
         overflow_told: None,
         counted: now.mono,
         awaiting_ruleset: Vec::new(),

@@ -29,6 +29,9 @@ const QUEUE_EVERY: Duration = Duration::from_secs(5);
 /// How often the learning state is handed to the store, which keeps it with the counters.
 const KEEP_EVERY: Duration = Duration::from_secs(60);
 
+/// How long interfaces may go on changing before they are looked at.
+const LINKS_SETTLE: Duration = Duration::from_secs(1);
+
 /// What can be ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ready {
@@ -70,7 +73,8 @@ impl House {
         if self.kernel.is_stuck() {
             return Duration::from_millis(20);
         }
-        let deadlines = [self.lobby.next_deadline(), self.learning.ends(), self.kernel.next_deadline()];
+        let deadlines =
+            [self.lobby.next_deadline(), self.learning.ends(), self.kernel.next_deadline(), self.due.resolve];
         let first = deadlines.into_iter().flatten().min();
         first.map_or(LONGEST_WAIT, |first| first.since(self.now.mono).min(LONGEST_WAIT))
     }
@@ -89,7 +93,11 @@ impl House {
         for ready in ready {
             match ready {
                 Ready::Source(_) | Ready::Alarm => {}
-                Ready::Links => self.sources.update_links(),
+                Ready::Links => {
+                    if self.sources.update_links() {
+                        self.due.resolve = Some(self.now.mono.after(LINKS_SETTLE));
+                    }
+                }
                 Ready::Listener => self.control.accept(),
                 Ready::Client(client) => {
                     if let Some(request) = self.control.serve(client) {
@@ -204,6 +212,10 @@ impl House {
         if due(&mut self.due.names, now, NAMES_EVERY) {
             let own = self.settings.devices.iter().filter_map(|device| Some((device.mac, device.name.clone()?)));
             self.background.ask(Task::Names(own.collect()));
+        }
+        if self.due.resolve.is_some_and(|at| at <= now) {
+            self.due.resolve = None;
+            self.background.ask(Task::Resolve(Box::new(self.settings.clone())));
         }
         if due(&mut self.due.queue, now, QUEUE_EVERY) {
             self.look_at_queues();

@@ -3,7 +3,7 @@
 
 use crate::flow::cache::Entry;
 use crate::flow::view::FlowView;
-use crate::flow::{DeviceMode, FlowId, Key, Mac, Monotonic, Now, Port, Record, State};
+use crate::flow::{Change, DeviceMode, FlowId, Key, Mac, Monotonic, Now, Port, Record, State};
 
 use super::decide::{Situation, learns};
 use super::devices::due;
@@ -11,13 +11,6 @@ use super::events::What;
 use super::policy::Policy;
 use super::scan::Scan;
 use super::{Effect, Engine, PENDING_PER_DEVICE, Sighting, new_record};
-
-/// A flow before and after somebody decided about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
-    pub before: Option<Record>,
-    pub after: Option<Record>,
-}
 
 impl Engine {
     /// Records a flow that nobody had seen, as far as the bounds allow.

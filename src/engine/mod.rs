@@ -27,7 +27,6 @@ use crate::wire::{Facts, Stage};
 use decide::{Outcome, Situation, decide};
 use devices::Devices;
 use events::What;
-pub use learning::Change;
 pub use policy::Policy;
 
 /// Undecided flows that are recorded of one device, at most: what an owner can be asked to look at.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::events::What;
 use super::*;
-use crate::flow::Rate;
+use crate::flow::{Change, Rate};
 
 const LAPTOP: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const NOON: Now = Now { mono: Monotonic::from_secs(1_000), wall: Wall { seconds: 1_790_000_000 } };

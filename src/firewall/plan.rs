@@ -12,6 +12,9 @@ use crate::config::settings::{Baseline, DenyWith, FailMode, Placement};
 pub enum Ask {
     /// nfnetlink_queue: the packet itself, from `count` queues beginning with `first`.
     Queue { first: u16, count: u16 },
+    /// The same, for kernels without nft's `queue`: packets get this mark, and a rule of somebody else's
+    /// (`iptables -m mark … -j NFQUEUE`) queues them. Whether they wait where nobody listens is that rule's business.
+    Marked { first: u16, count: u16, mark: u32 },
     /// nfnetlink_log: a copy.
     Log { group: u16 },
 }

@@ -205,6 +205,7 @@ fn decide(plan: &Plan) -> Vec<String> {
     ));
     match plan.ask {
         Ask::Queue { first, count } => rules.push(queue(first, count, plan.fail_mode)),
+        Ask::Marked { mark, .. } => rules.push(format!("meta mark set meta mark | {mark:#x}")),
         Ask::Log { group } => {
             rules.push(format!("log group {group} prefix \"{LOG_PREFIX}\""));
             rules.push(unasked.to_owned());

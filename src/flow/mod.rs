@@ -14,7 +14,7 @@ pub mod view;
 pub use key::{Destination, Key, NameId, Port};
 pub use mac::Mac;
 pub use protocol::Protocol;
-pub use state::{DeviceMode, FlowId, Origin, Record, State, Verdict};
+pub use state::{Change, DeviceMode, FlowId, Origin, Record, State, Verdict};
 pub use time::{Monotonic, Now, Rate, Wall};
 
 /// Text that does not name what it should: says what was expected.

@@ -71,3 +71,12 @@ pub struct Record {
     /// Connections that began, as far as they were counted.
     pub connections: u64,
 }
+
+/// What became of one flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// `None`: it was never seen.
+    pub before: Option<Record>,
+    /// `None`: it was forgotten.
+    pub after: Option<Record>,
+}

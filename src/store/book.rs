@@ -181,7 +181,10 @@ impl Store {
         let aged = self.life.hours(self.opened, now.mono);
         let together = self.tables.unchecked_transaction()?;
         for seen in seen {
-            flows::seen(&self.tables, &mut self.due, seen, aged)?;
+            let Some(device) = devices::find(&self.tables, seen.key.mac)? else { continue };
+            if let Some(id) = flows::find(&self.tables, device, &seen.key)? {
+                flows::seen(&self.tables, &mut self.due, id, seen, aged)?;
+            }
         }
         together.commit()
     }

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 
 use super::due::Kind;
-use super::{Change, Decided, DeviceSet, Reply, Store, devices, flows, list};
+use super::{Decided, DeviceSet, Reply, Store, devices, flows, list};
 use crate::control::protocol::{Code, Error};
 use crate::flow::query::{self, Decision, Selection, Service};
-use crate::flow::{DeviceMode, FlowId, Key, Mac, Now, Origin, Record, State};
+use crate::flow::{Change, DeviceMode, FlowId, Key, Mac, Now, Origin, Record, State};
 
 /// Numbers that an error names at most.
 const NAMED: usize = 10;

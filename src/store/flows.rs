@@ -185,15 +185,15 @@ pub fn insert(tables: &Connection, due: &mut Due, record: &Record, place: Place)
 }
 
 /// Counts connections of a flow; nothing happens where it is gone.
-pub fn seen(tables: &Connection, due: &mut Due, seen: &super::Seen, aged: i64) -> Result<()> {
+pub fn seen(tables: &Connection, due: &mut Due, id: FlowId, seen: &super::Seen, aged: i64) -> Result<()> {
     // The sum stays an integer: 2^62 connections are never reached by counting.
     let counted = tables
         .prepare_cached(
             "UPDATE flows SET last_seen = ?2, aged = ?3, connections = min(connections, 1 << 62) + ?4 WHERE id = ?1",
         )?
-        .execute(params![seen.id.0, value::time(seen.at), aged, seen.connections])?;
+        .execute(params![id.0, value::time(seen.at), aged, seen.connections])?;
     if counted > 0 {
-        due.flows.mark(i64::from(seen.id.0), Kind::Counted);
+        due.flows.mark(i64::from(id.0), Kind::Counted);
     }
     Ok(())
 }

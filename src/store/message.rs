@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::control::protocol::{Error, FlowCounts};
 use crate::flow::query::{Decision, Query, Selection};
-use crate::flow::{DeviceMode, FlowId, Key, Mac, Record, State, Wall};
+use crate::flow::{Change, DeviceMode, FlowId, Key, Mac, Record, State, Wall};
 
 /// One thing to do.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ pub enum Request {
 /// New connections of a known flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    pub id: FlowId,
+    pub key: Key,
     /// When the last of them began.
     pub at: Wall,
     /// How many began since the last report.
@@ -134,15 +134,6 @@ pub struct Decided {
     pub changes: Vec<Change>,
     /// Why it stands in memory only, where that is so.
     pub saved: Result<(), super::Trouble>,
-}
-
-/// What became of one flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
-    /// `None`: it was never seen.
-    pub before: Option<Record>,
-    /// `None`: it was forgotten.
-    pub after: Option<Record>,
 }
 
 /// A device as it is now, and how it was treated before.

@@ -34,7 +34,7 @@ use crate::control::protocol::FlowCounts;
 use crate::flow::{DeviceMode, FlowId, Mac};
 
 pub use book::Store;
-pub use message::{Change, Decided, DeviceSet, Reply, Request, Seen, Status};
+pub use message::{Decided, DeviceSet, Reply, Request, Seen, Status};
 pub use open::{open, read_copy};
 pub use thread::{Full, Handle, INBOX, spawn};
 

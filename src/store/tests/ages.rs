@@ -15,7 +15,7 @@ fn undecided_flows_go_after_the_retention_time_and_decided_ones_stay() {
     insert(&mut store, flow(1, 1, 1, State::Pending), at(0));
     insert(&mut store, flow(2, 1, 2, State::Pending), at(0));
     insert(&mut store, flow(3, 1, 3, State::Allowed), at(0));
-    let seen = vec![Seen { id: FlowId(2), at: at(20 * DAY).wall, connections: 1 }];
+    let seen = vec![Seen { key: key(1, 2), at: at(20 * DAY).wall, connections: 1 }];
     ask(&mut store, Request::Seen(seen), at(20 * DAY));
     let mut gone = Vec::new();
     for half_day in 1..=64 {
@@ -35,7 +35,7 @@ fn a_clock_that_jumps_to_2033_and_back_drops_nothing() {
     insert(&mut store, flow(1, 1, 1, State::Pending), clocks(0, JUNE));
     assert_eq!(tick(&mut store, clocks(12 * HOUR, YEAR_2033)), []);
     insert(&mut store, flow(2, 1, 2, State::Pending), clocks(13 * HOUR, YEAR_2033));
-    let seen = vec![Seen { id: FlowId(1), at: Wall { seconds: YEAR_2033 }, connections: 1 }];
+    let seen = vec![Seen { key: key(1, 1), at: Wall { seconds: YEAR_2033 }, connections: 1 }];
     ask(&mut store, Request::Seen(seen), clocks(13 * HOUR, YEAR_2033));
     assert_eq!(tick(&mut store, clocks(24 * HOUR, JUNE + 86_400)), []);
     store.flush(clocks(24 * HOUR, JUNE)).unwrap();
@@ -43,7 +43,7 @@ fn a_clock_that_jumps_to_2033_and_back_drops_nothing() {
     let mut store = open(&scratch.database(), clocks(0, JUNE)).store;
     assert_eq!(store.counts.pending, 2);
     // The record from 2033 is mended by the next connection, and does not stay for ever.
-    let seen = vec![Seen { id: FlowId(1), at: Wall { seconds: JUNE }, connections: 1 }];
+    let seen = vec![Seen { key: key(1, 1), at: Wall { seconds: JUNE }, connections: 1 }];
     ask(&mut store, Request::Seen(seen), clocks(1, JUNE));
     assert_eq!(find(&mut store, key(1, 1)).unwrap().last_seen.seconds, JUNE);
     let mut gone = 0;

@@ -1,8 +1,9 @@
 use super::*;
 use crate::control::protocol::Code;
+use crate::flow::Change;
 use crate::flow::DeviceMode;
 use crate::flow::query::Filter;
-use crate::store::{Change, Device};
+use crate::store::Device;
 
 fn three(scratch: &Scratch) -> Store {
     let mut store = open(&scratch.database(), at(0)).store;

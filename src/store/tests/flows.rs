@@ -62,7 +62,7 @@ fn counters_are_listed_at_once_written_at_the_flush_interval_and_counted_once() 
     let mut store = open(&scratch.database(), at(0)).store;
     insert(&mut store, flow(1, 1, 443, State::Allowed), at(0));
     tick(&mut store, at(10));
-    let seen = |connections, at| Request::Seen(vec![Seen { id: FlowId(1), at, connections }]);
+    let seen = |connections, at| Request::Seen(vec![Seen { key: key(1, 443), at, connections }]);
     ask(&mut store, seen(4, at(60).wall), at(60));
     ask(&mut store, seen(2, at(90).wall), at(90));
     tick(&mut store, at(1000));
@@ -81,7 +81,7 @@ fn a_learned_flow_does_not_bring_the_counters_of_others_along() {
     let mut store = open(&scratch.database(), at(0)).store;
     insert(&mut store, flow(1, 1, 443, State::Allowed), at(0));
     tick(&mut store, at(10));
-    ask(&mut store, Request::Seen(vec![Seen { id: FlowId(1), at: at(20).wall, connections: 1 }]), at(20));
+    ask(&mut store, Request::Seen(vec![Seen { key: key(1, 443), at: at(20).wall, connections: 1 }]), at(20));
     insert(&mut store, flow(2, 1, 80, State::Allowed), at(20));
     tick(&mut store, at(30));
     let counts = || in_file(&scratch.database()).iter().map(|record| record.connections).collect::<Vec<_>>();
@@ -99,7 +99,7 @@ fn a_day_without_anything_new_takes_at_most_two_transactions() {
     let before = store.shadow.commits;
     for minute in 1..=(DAY / 60) {
         let now = at(minute * 60);
-        ask(&mut store, Request::Seen(vec![Seen { id: FlowId(1), at: now.wall, connections: 1 }]), now);
+        ask(&mut store, Request::Seen(vec![Seen { key: key(1, 443), at: now.wall, connections: 1 }]), now);
         tick(&mut store, now);
     }
     assert_eq!(store.shadow.commits - before, 2);
@@ -115,7 +115,7 @@ fn the_oldest_undecided_flow_gives_way_and_what_was_decided_never_does() {
     insert(&mut store, flow(2, 1, 2, State::Pending), at(0));
     insert(&mut store, flow(3, 1, 3, State::Denied), at(0));
     insert(&mut store, flow(4, 2, 4, State::Pending), at(2 * HOUR));
-    let again = vec![Seen { id: FlowId(2), at: at(3 * HOUR).wall, connections: 1 }];
+    let again = vec![Seen { key: key(1, 2), at: at(3 * HOUR).wall, connections: 1 }];
     ask(&mut store, Request::Seen(again), at(3 * HOUR));
     insert(&mut store, flow(5, 1, 5, State::Pending), at(4 * HOUR));
     for (new, oldest) in [(6, 4), (7, 2), (8, 5)] {
