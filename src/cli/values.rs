@@ -1,0 +1,102 @@
+//! Values of options: words, spans of time, ports.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::flow::{Port, Unreadable};
+
+/// A word that stands for a value of the control protocol, with dashes for its underscores. The error lists the words.
+pub fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::String(text.replace('-', "_"))).map_err(|error| error.to_string())
+}
+
+/// `on` or `off`.
+pub fn on_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("expected on or off".to_owned()),
+    }
+}
+
+/// A span of time such as `30s`, `15m`, `24h` or `7d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Span, Unreadable> {
+        const EXPECTED: Unreadable = Unreadable { expected: "a time such as 30s, 15m, 24h or 7d" };
+        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or(EXPECTED)?;
+        let seconds: u64 = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 60 * 60,
+            "d" => 24 * 60 * 60,
+            _ => return Err(EXPECTED),
+        };
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(EXPECTED);
+        }
+        let number: u64 = number.parse().map_err(|_| EXPECTED)?;
+        Ok(Span(Duration::from_secs(number.checked_mul(seconds).ok_or(EXPECTED)?)))
+    }
+}
+
+/// A port's number, or `any`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortChoice(pub Port);
+
+impl FromStr for PortChoice {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<PortChoice, Unreadable> {
+        const EXPECTED: Unreadable = Unreadable { expected: "a port from 0 to 65535, or any" };
+        if text == "any" {
+            return Ok(PortChoice(Port::Any));
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(EXPECTED);
+        }
+        text.parse().map(|number| PortChoice(Port::Number(number))).map_err(|_| EXPECTED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::State;
+    use crate::flow::query::Sort;
+
+    #[test]
+    fn words_are_those_of_the_protocol() {
+        assert_eq!(word("pending"), Ok(State::Pending));
+        assert_eq!(word("first-seen"), Ok(Sort::FirstSeen));
+        let error = word::<State>("maybe").unwrap_err();
+        assert!(error.contains("pending") && error.contains("allowed") && error.contains("denied"), "{error}");
+    }
+
+    #[test]
+    fn spans_have_a_number_and_a_unit() {
+        for (text, seconds) in [("0s", 0), ("30s", 30), ("15m", 900), ("24h", 86_400), ("7d", 604_800)] {
+            assert_eq!(text.parse(), Ok(Span(Duration::from_secs(seconds))), "{text}");
+        }
+        for text in
+            ["", "s", "7", "-7d", "+7d", "7 d", "7w", "1.5h", "7é", "99999999999999999999d", "9999999999999999999d"]
+        {
+            assert!(text.parse::<Span>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_a_number_or_any() {
+        assert_eq!("443".parse(), Ok(PortChoice(Port::Number(443))));
+        assert_eq!("any".parse(), Ok(PortChoice(Port::Any)));
+        for text in ["", "65536", "-1", "+1", "https"] {
+            assert!(text.parse::<PortChoice>().is_err(), "{text:?}");
+        }
+    }
+}
