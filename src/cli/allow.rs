@@ -12,7 +12,6 @@ use crate::flow::Protocol;
 use crate::flow::query::Decision;
 
 /// Allows flows: by their numbers, all pending ones, or one service of one device.
-///
 /// A service (--device, --proto and --port together) can be decided before it was ever seen.
 #[derive(FromArgs, ArgsInfo, Debug, PartialEq)]
 #[argh(

@@ -77,9 +77,11 @@ fn arrange(texts: Vec<String>, whole: &CommandInfoWithArgs) -> Arranged {
         };
         let common = takes_value(whole, &name);
         let valued = common || command.is_some_and(|command| takes_value(&command.command, &name));
-        let place = if common { &mut front } else { &mut rest };
+        let value = value.or_else(|| if valued { texts.next() } else { None });
+        // An option without its value must stay last: in front, it would take the command for the value.
+        let place = if common && value.is_some() { &mut front } else { &mut rest };
         place.push(name);
-        place.extend(value.or_else(|| if valued { texts.next() } else { None }));
+        place.extend(value);
     }
     front.append(&mut rest);
     Arranged { arguments: front, command: command.map(|command| command.name.to_owned()) }

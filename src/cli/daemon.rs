@@ -8,7 +8,6 @@ use super::Context;
 use super::exit::{Exit, Failure};
 
 /// Runs the daemon. The init script does this: service glacic start.
-///
 /// It needs root, stays in the foreground, re-reads the configuration on HUP and leaves on TERM.
 #[derive(FromArgs, ArgsInfo, Debug, PartialEq)]
 #[argh(

@@ -1,6 +1,6 @@
 //! Flows and devices in words.
 
-use crate::flow::view::{DeviceView, FlowView};
+use crate::flow::view::FlowView;
 use crate::flow::{DeviceMode, Mac, Port, Protocol, State};
 
 use super::screen::{Tone, visible};
@@ -141,14 +141,6 @@ pub fn flow(flow: &FlowView) -> String {
         words.push_str(&visible(&flow.destination));
     }
     words
-}
-
-/// A device in one piece of a sentence, safe to print: `camera (b8:27:eb:00:00:01)`.
-pub fn named_device(view: &DeviceView) -> String {
-    match view.name.as_deref() {
-        Some(name) if !name.is_empty() => format!("{} ({})", visible(name), view.mac),
-        _ => view.mac.to_string(),
-    }
 }
 
 /// `1 flow`, `2 flows`.

@@ -5,8 +5,12 @@ use std::io::Write;
 use argh::{ArgsInfo, FromArgs};
 
 use super::Context;
+use super::describe;
 use super::exit::Failure;
+use super::screen::{print_json, visible};
 use super::values::word;
+use crate::control::client::Client;
+use crate::control::protocol::{DeviceSet, Request};
 use crate::flow::DeviceMode;
 
 /// Names a device, or says how it is treated: learn (its new flows are allowed), enforce (its new flows wait for a
@@ -37,7 +41,47 @@ pub struct Device {
 }
 
 impl Device {
-    pub fn run(self, _context: &Context, _out: &mut dyn Write) -> Result<(), Failure> {
-        todo!()
+    pub fn run(self, context: &Context, out: &mut dyn Write) -> Result<(), Failure> {
+        if self.name.is_none() && self.mode.is_none() {
+            return Err(Failure::usage("say what is to change: --name, --mode or both"));
+        }
+        let text = self.tell();
+        let Device { device, name, mode, json } = self;
+        let mut client = Client::connect(&context.socket)?;
+        let reply: serde_json::Value = client.ask(&Request::DeviceSet(DeviceSet { device, name, mode }))?;
+        match json {
+            true => print_json(out, &reply),
+            false => Ok(out.write_all(text.as_bytes())?),
+        }
+    }
+
+    /// What was done, in words.
+    fn tell(&self) -> String {
+        let device = visible(&self.device);
+        let mut text = String::new();
+        match self.name.as_deref() {
+            Some("") => text.push_str(&format!("{device} has no name any more\n")),
+            Some(name) => text.push_str(&format!("{device} is now called {}\n", visible(name))),
+            None => {}
+        }
+        if let Some(mode) = self.mode {
+            text.push_str(&format!("{device} {}\n", describe::mode_means(mode)));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_done_is_told_in_words() {
+        let device = |name: Option<&str>, mode| {
+            Device { device: "camera".into(), name: name.map(Into::into), mode, json: false }.tell()
+        };
+        assert_eq!(device(Some("eye"), None), "camera is now called eye\n");
+        assert_eq!(device(Some(""), None), "camera has no name any more\n");
+        assert_eq!(device(None, Some(DeviceMode::Block)), "camera is blocked: it may do nothing\n");
     }
 }

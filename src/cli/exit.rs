@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
+use super::screen::visible;
 use crate::control::client::Fault;
 use crate::control::protocol::Code;
 
@@ -93,7 +94,8 @@ impl From<Fault> for Failure {
                 Code::InvalidRequest | Code::UnknownMethod | Code::Internal => Exit::Internal,
             },
         };
-        Failure::new(exit, fault.to_string())
+        // The daemon may repeat names from the network.
+        Failure::new(exit, visible(&fault.to_string()))
     }
 }
 

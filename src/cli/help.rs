@@ -22,13 +22,13 @@ pub fn page(command: Option<&str>, width: Option<usize>) -> String {
 
 fn of_whole(whole: &CommandInfoWithArgs, width: usize) -> String {
     let mut page = "Usage: glacic <command> [options]\n\n".to_owned();
-    paragraphs(&mut page, whole.description, width);
+    wrap(&mut page, whole.description, 0, 0, width);
     page.push_str("\nCommands:\n");
     for command in &whole.commands {
         entry(&mut page, command.name, summary(&command.command), width);
     }
     page.push_str("\nOptions of every command:\n");
-    for flag in whole.flags {
+    for flag in own_flags(whole).chain(help_flag(whole)) {
         entry(&mut page, &spelling(flag), flag.description, width);
     }
     rest(&mut page, whole, width);
@@ -42,7 +42,7 @@ fn of_whole(whole: &CommandInfoWithArgs, width: usize) -> String {
 
 fn of_command(command: &CommandInfoWithArgs, whole: &CommandInfoWithArgs, width: usize) -> String {
     let mut page = format!("Usage: {}\n\n", usage(command));
-    paragraphs(&mut page, command.description, width);
+    wrap(&mut page, command.description, 0, 0, width);
     if !command.positionals.is_empty() {
         page.push_str("\nArguments:\n");
         for positional in command.positionals {
@@ -50,10 +50,9 @@ fn of_command(command: &CommandInfoWithArgs, whole: &CommandInfoWithArgs, width:
         }
     }
     page.push_str("\nOptions:\n");
-    for flag in own_flags(command).chain(common_flags(whole)) {
+    for flag in own_flags(command).chain(common_flags(whole)).chain(help_flag(command)) {
         entry(&mut page, &spelling(flag), flag.description, width);
     }
-    entry(&mut page, "--help", "print this page", width);
     rest(&mut page, command, width);
     page
 }
@@ -101,16 +100,20 @@ pub fn spelling(flag: &FlagInfo) -> String {
     spelling
 }
 
+type Flags = &'static [FlagInfo<'static>];
+
 /// The options of a command alone.
 pub fn own_flags(command: &CommandInfoWithArgs) -> impl Iterator<Item = &'static FlagInfo<'static>> {
-    let flags: &'static [FlagInfo<'static>] = command.flags;
-    flags.iter().filter(|flag| flag.long != "--help")
+    (command.flags as Flags).iter().filter(|flag| flag.long != "--help")
+}
+
+fn help_flag(command: &CommandInfoWithArgs) -> impl Iterator<Item = &'static FlagInfo<'static>> {
+    (command.flags as Flags).iter().filter(|flag| flag.long == "--help")
 }
 
 /// The options that every command takes.
 pub fn common_flags(whole: &CommandInfoWithArgs) -> impl Iterator<Item = &'static FlagInfo<'static>> {
-    let flags: &'static [FlagInfo<'static>] = whole.flags;
-    flags.iter().filter(|flag| matches!(flag.kind, FlagInfoKind::Option { .. }))
+    (whole.flags as Flags).iter().filter(|flag| matches!(flag.kind, FlagInfoKind::Option { .. }))
 }
 
 /// The words that may stand where `name` does: `pending|allowed|denied`.
@@ -124,20 +127,6 @@ pub fn summary(command: &CommandInfoWithArgs) -> &'static str {
     match description.split_once(['.', ':', ';']) {
         Some((first, _)) => first,
         None => description,
-    }
-}
-
-/// The paragraphs of a description, each a line.
-pub fn each_paragraph(text: &'static str) -> impl Iterator<Item = &'static str> {
-    text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty())
-}
-
-fn paragraphs(page: &mut String, text: &'static str, width: usize) {
-    for (index, paragraph) in each_paragraph(text).enumerate() {
-        if index > 0 {
-            page.push('\n');
-        }
-        wrap(page, paragraph, 0, 0, width);
     }
 }
 
@@ -237,7 +226,7 @@ mod tests {
     fn lines_keep_to_the_width() {
         for width in [40, 80, 100] {
             for line in page(Some("flows"), Some(width)).lines().filter(|line| !line.contains("--")) {
-                assert!(line.chars().count() <= width || !line.contains(' '), "{width}: {line}");
+                assert!(line.chars().count() <= width || !line.trim().contains(' '), "{width}: {line}");
             }
         }
     }

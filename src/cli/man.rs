@@ -7,7 +7,7 @@ use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfoKind, FromArgs};
 
 use super::Glacic;
 use super::exit::Failure;
-use super::help::{common_flags, each_paragraph, own_flags, usage};
+use super::help::{common_flags, own_flags, usage};
 
 /// Prints the manual page, in the language of troff with the man macros.
 #[derive(FromArgs, ArgsInfo, Debug, PartialEq)]
@@ -31,7 +31,7 @@ pub fn page() -> String {
     let mut page = format!(".TH GLACIC 8 \"\" \"glacic {}\"\n", env!("CARGO_PKG_VERSION"));
     page.push_str(".SH NAME\nglacic \\- a learning firewall for OpenWrt\n");
     page.push_str(".SH SYNOPSIS\n.B glacic\n.I command\n[options]\n.SH DESCRIPTION\n");
-    paragraphs(&mut page, whole.description);
+    let _ = writeln!(page, "{}", text(whole.description));
     page.push_str(".SH COMMANDS\n");
     for command in &whole.commands {
         section(&mut page, &command.command);
@@ -49,7 +49,9 @@ pub fn page() -> String {
         }
     }
     page.push_str(".SH NOTES\n");
-    whole.notes.iter().for_each(|note| paragraphs(&mut page, note));
+    for note in whole.notes {
+        let _ = write!(page, ".PP\n{}\n", text(note));
+    }
     page.push_str(".SH EXAMPLES\n");
     examples(&mut page, &whole);
     page
@@ -57,14 +59,13 @@ pub fn page() -> String {
 
 fn section(page: &mut String, command: &CommandInfoWithArgs) {
     let _ = write!(page, ".SS {}\n", text(&usage(command)));
-    paragraphs(page, command.description);
+    let _ = writeln!(page, "{}", text(command.description));
     for positional in command.positionals {
         let _ = write!(page, ".TP\n.I {}\n{}\n", text(positional.name), text(positional.description));
     }
     own_flags(command).for_each(|flag| option(page, flag));
     for note in command.notes {
-        page.push_str(".PP\n");
-        paragraphs(page, note);
+        let _ = write!(page, ".PP\n{}\n", text(note));
     }
     examples(page, command);
 }
@@ -85,18 +86,9 @@ fn examples(page: &mut String, info: &CommandInfoWithArgs) {
     if !info.examples.is_empty() {
         page.push_str(".PP\n.RS\n.nf\n");
         for example in info.examples {
-            let _ = write!(page, "{}\n", text(example));
+            let _ = writeln!(page, "{}", text(example));
         }
         page.push_str(".fi\n.RE\n");
-    }
-}
-
-fn paragraphs(page: &mut String, description: &'static str) {
-    for (index, paragraph) in each_paragraph(description).enumerate() {
-        if index > 0 {
-            page.push_str(".PP\n");
-        }
-        let _ = write!(page, "{}\n", text(paragraph));
     }
 }
 

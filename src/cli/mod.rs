@@ -24,6 +24,7 @@ mod replay;
 mod rules;
 mod screen;
 mod selection;
+mod source;
 mod stats;
 mod status;
 mod table;

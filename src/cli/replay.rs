@@ -34,6 +34,6 @@ pub struct Replay {
 
 impl Replay {
     pub fn run(self, _context: &Context, _out: &mut dyn Write) -> Result<(), Failure> {
-        todo!()
+        Err(Failure::internal("this build cannot do that yet"))
     }
 }

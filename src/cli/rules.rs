@@ -43,6 +43,6 @@ fn mode(text: &str) -> Result<Mode, String> {
 
 impl Rules {
     pub fn run(self, _context: &Context, _out: &mut dyn Write) -> Result<(), Failure> {
-        todo!()
+        Err(Failure::internal("this build cannot do that yet"))
     }
 }

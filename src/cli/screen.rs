@@ -13,6 +13,8 @@ pub struct Screen {
     /// Columns of the terminal; `None` where the output is none, and nothing is cut off.
     pub width: Option<usize>,
     pub colours: bool,
+    /// Whether it understands escape sequences that move the cursor.
+    pub moves: bool,
 }
 
 /// What a piece of text means, for the eye.
@@ -27,14 +29,17 @@ pub enum Tone {
 }
 
 impl Screen {
+    /// No terminal: text for files and other programs.
+    pub const PLAIN: Screen = Screen { width: None, colours: false, moves: false };
+
     /// Asks the terminal, and the environment variables NO_COLOR (<https://no-color.org>) and TERM.
     pub fn of_stdout() -> Screen {
         if !std::io::stdout().is_terminal() {
-            return Screen { width: None, colours: false };
+            return Screen::PLAIN;
         }
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-        Screen { width: Some(columns().unwrap_or(80)), colours: !dumb && !set("NO_COLOR") }
+        Screen { width: Some(columns().unwrap_or(80)), colours: !dumb && !set("NO_COLOR"), moves: !dumb }
     }
 
     /// The escape sequences that begin and end a tone; empty where there are no colours.
@@ -50,6 +55,17 @@ impl Screen {
             Tone::Bad => ("\x1b[31m", "\x1b[0m"),
         }
     }
+}
+
+/// `text` between the sequences of its tone.
+pub fn painted(screen: Screen, tone: Tone, text: &str) -> String {
+    let (begin, end) = screen.paint(tone);
+    format!("{begin}{text}{end}")
+}
+
+/// Says something on standard error that is no failure. If nobody can read it, nothing is lost.
+pub fn remark(text: &str) {
+    let _ = writeln!(std::io::stderr(), "glacic: {text}");
 }
 
 /// The width of the terminal behind standard output.
@@ -193,7 +209,7 @@ mod tests {
 
     #[test]
     fn colours_only_where_they_are_wanted() {
-        assert_eq!(Screen { width: None, colours: false }.paint(Tone::Bad), ("", ""));
-        assert_ne!(Screen { width: None, colours: true }.paint(Tone::Bad), ("", ""));
+        assert_eq!(Screen::PLAIN.paint(Tone::Bad), ("", ""));
+        assert_ne!(Screen { colours: true, ..Screen::PLAIN }.paint(Tone::Bad), ("", ""));
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::Context;
 use super::describe;
 use super::exit::{Exit, Failure};
-use super::screen::print_json;
+use super::screen::{print_json, visible};
 use super::values::{PortChoice, Span};
 use crate::control::client::{Client, Fault};
 use crate::control::protocol::{Code, Decided, FlowGet, Request};
@@ -116,7 +116,9 @@ pub fn decide(
     let selections = choice.selections(decision)?;
     let mut client = Client::connect(&context.socket).map_err(|fault| match fault {
         // Nothing is decided behind the daemon's back: it owns the database, and the kernel would not know.
-        Fault::NotRunning { .. } => Failure::new(Exit::Unavailable, format!("nothing was decided, because {fault}")),
+        Fault::NotRunning { .. } => {
+            Failure::new(Exit::Unavailable, format!("nothing was decided, because {}", visible(&fault.to_string())))
+        }
         fault => fault.into(),
     })?;
     let mut sum = Decided { matched: 0, changed: Vec::new(), changed_total: 0 };

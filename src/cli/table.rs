@@ -151,7 +151,7 @@ mod tests {
     }
 
     fn plain(width: Option<usize>) -> String {
-        render(COLUMNS, &rows(), Screen { width, colours: false })
+        render(COLUMNS, &rows(), Screen { width, ..Screen::PLAIN })
     }
 
     #[test]
@@ -167,23 +167,12 @@ ID  DEVICE                     DESTINATION            CONNECTIONS
 
     #[test]
     fn the_widest_cells_shrink_first() {
-        assert_eq!(
-            plain(Some(55)),
-            "\
-ID  DEVICE                DESTINATION       CONNECTIONS
- 1  camera                any                         7
-12  television in the b…  update.vendor.e…         1234
-"
-            .replace("DEVICE                DESTINATION       ", "DEVICE               DESTINATION        ")
-            .replace(
-                "camera                any                         7",
-                "camera               any                          7"
-            )
-            .replace(
-                "television in the b…  update.vendor.e…         ",
-                "television in the …  update.vendor.ex…         "
-            )
-        );
+        let expected = "\
+ID  DEVICE              DESTINATION         CONNECTIONS
+ 1  camera              any                           7
+12  television in the…  update.vendor.exa…         1234
+";
+        assert_eq!(plain(Some(55)), expected);
     }
 
     #[test]
@@ -196,7 +185,7 @@ ID  DEVICE  DESTINA…
 12  telev…  update.…
 "
         );
-        assert_eq!(plain(Some(12)), "ID  DEVICE\n 1  camera\n12  telev…\n");
+        assert_eq!(plain(Some(12)), "ID  DEVICE\n 1  camera\n12  televis…\n");
     }
 
     #[test]
@@ -212,7 +201,7 @@ ID  DEVICE  DESTINA…
     #[test]
     fn hostile_cells_neither_act_nor_break_the_table() {
         let rows = vec![vec![Cell::new("1"), Cell::new("\x1b[2J\n\u{202e}x"), Cell::new("any"), Cell::new("0")]];
-        let table = render(COLUMNS, &rows, Screen { width: None, colours: false });
+        let table = render(COLUMNS, &rows, Screen::PLAIN);
         assert_eq!(table.lines().count(), 2);
         assert!(table.contains("\\u{1b}[2J\\n\\u{202e}x"), "{table}");
         assert!(!table.contains(['\x1b', '\u{202e}']));
@@ -221,7 +210,7 @@ ID  DEVICE  DESTINA…
     #[test]
     fn colours_take_no_room() {
         let rows = vec![vec![Cell::new("1"), Cell::toned("camera", Tone::Bad), Cell::new("any"), Cell::new("0")]];
-        let screen = Screen { width: Some(80), colours: true };
+        let screen = Screen { width: Some(80), colours: true, ..Screen::PLAIN };
         assert_eq!(
             render(COLUMNS, &rows, screen),
             "\x1b[1mID\x1b[0m  \x1b[1mDEVICE\x1b[0m  \x1b[1mDESTINATION\x1b[0m  \x1b[1mCONNECTIONS\x1b[0m\n \

@@ -216,3 +216,6 @@ impl Iterator for Events {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;
