@@ -48,12 +48,11 @@ pub fn page() -> String {
             let _ = write!(page, ".TP\n.I {}\n{}\n", text(file.trim_end_matches(')')), text(what));
         }
     }
-    page.push_str(".SH NOTES\n");
-    for note in whole.notes {
-        let _ = write!(page, ".PP\n{}\n", text(note));
+    for (index, note) in whole.notes.iter().enumerate() {
+        let _ = writeln!(page, "{}\n{}", if index == 0 { ".SH NOTES" } else { ".PP" }, text(note));
     }
     page.push_str(".SH EXAMPLES\n");
-    examples(&mut page, &whole);
+    listed(&mut page, &whole);
     page
 }
 
@@ -84,12 +83,17 @@ fn option(page: &mut String, flag: &argh::FlagInfo) {
 
 fn examples(page: &mut String, info: &CommandInfoWithArgs) {
     if !info.examples.is_empty() {
-        page.push_str(".PP\n.RS\n.nf\n");
-        for example in info.examples {
-            let _ = writeln!(page, "{}", text(example));
-        }
-        page.push_str(".fi\n.RE\n");
+        page.push_str(".PP\n");
+        listed(page, info);
     }
+}
+
+fn listed(page: &mut String, info: &CommandInfoWithArgs) {
+    page.push_str(".RS\n.nf\n");
+    for example in info.examples {
+        let _ = writeln!(page, "{}", text(example));
+    }
+    page.push_str(".fi\n.RE\n");
 }
 
 /// Text in which nothing means anything to troff.
