@@ -157,7 +157,6 @@ mod tests {
         }
     }
 
-    #[cfg(unix)]
     #[test]
     fn bytes_that_are_no_text_are_refused() {
         use std::os::unix::ffi::OsStringExt;

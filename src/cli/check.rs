@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use argh::{ArgsInfo, FromArgs};
 
 use super::Context;
-use super::exit::Failure;
+use super::describe;
+use super::exit::{self, Exit, Failure};
+use super::screen::{Screen, Tone, painted, print_json, visible};
+use crate::config::{Outcome, Severity};
 
 /// Checks a configuration and names every problem with its line. Changes nothing.
 #[derive(FromArgs, ArgsInfo, Debug, PartialEq)]
@@ -28,7 +31,74 @@ pub struct Check {
 }
 
 impl Check {
-    pub fn run(self, _context: &Context, _out: &mut dyn Write) -> Result<(), Failure> {
-        Err(Failure::internal("this build cannot do that yet"))
+    pub fn run(self, context: &Context, out: &mut dyn Write) -> Result<(), Failure> {
+        let file = self.file.as_ref().unwrap_or(&context.config);
+        let outcome = crate::config::load(file).map_err(|error| exit::of_reading(file, &error))?;
+        match self.json {
+            true => print_json(
+                out,
+                &serde_json::json!({
+                    "file": outcome.file,
+                    "valid": outcome.settings.is_some(),
+                    "problems": outcome.problems,
+                }),
+            )?,
+            false => out.write_all(report(&outcome, context.screen).as_bytes())?,
+        }
+        match outcome.settings {
+            Some(_) => Ok(()),
+            None => Err(Failure::Silent(Exit::Config)),
+        }
+    }
+}
+
+/// A line a problem, as compilers write them, and a line for the whole.
+fn report(outcome: &Outcome, screen: Screen) -> String {
+    let file = visible(&outcome.file);
+    let mut text = String::new();
+    for problem in &outcome.problems {
+        let (word, tone) = match problem.severity {
+            Severity::Error => ("error", Tone::Bad),
+            Severity::Warning => ("warning", Tone::Waiting),
+            Severity::Note => ("note", Tone::Plain),
+        };
+        let (line, column, message) = (problem.line, problem.column, visible(&problem.message));
+        text.push_str(&format!("{file}:{line}:{column}: {}: {message}\n", painted(screen, tone, word)));
+    }
+    let counted = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")]
+        .map(|(severity, word)| (outcome.count(severity), word))
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| describe::count(count as u64, word))
+        .collect::<Vec<_>>();
+    match counted.is_empty() {
+        true => text.push_str(&format!("{file}: no problems\n")),
+        false => text.push_str(&format!("{file}: {}\n", counted.join(", "))),
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_a_line_with_its_place() {
+        let text = b"config rule_learning 'main'\n\toption inline_mode '2'\n\toption \x1bqueues '99'\n";
+        let outcome = crate::config::read(text, "x");
+        let told = report(&outcome, Screen::PLAIN);
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), outcome.problems.len() + 1);
+        assert!(lines.iter().any(|line| line.starts_with("x:2:") && line.contains(": error: ")), "{told}");
+        assert!(lines.last().is_some_and(|line| line.starts_with("x: ") && line.contains("error")), "{told}");
+        assert!(!told.contains('\x1b'), "{told:?}");
+    }
+
+    #[test]
+    fn a_good_file_is_called_so() {
+        assert_eq!(
+            report(&Outcome { file: "x".into(), settings: None, problems: vec![] }, Screen::PLAIN),
+            "x: no problems\n"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! How a command ends: exit codes after sysexits.h, and failures with a message the owner can act on.
 
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::screen::visible;
@@ -20,7 +21,8 @@ pub enum Exit {
     Unavailable = 69,
     /// `EX_SOFTWARE`
     Internal = 70,
-    /// `EX_CANTCREAT`
+    /// `EX_CANTCREAT`: the daemon's socket, directory or database.
+    #[allow(dead_code)]
     CantCreate = 73,
     /// `EX_IOERR`
     Io = 74,
@@ -99,11 +101,12 @@ impl From<Fault> for Failure {
     }
 }
 
-/// The exit code for a file that could not be read.
-pub fn of_reading(error: &std::io::Error) -> Exit {
-    match error.kind() {
+/// A file that could not be read.
+pub fn of_reading(file: &Path, error: &std::io::Error) -> Failure {
+    let exit = match error.kind() {
         ErrorKind::NotFound => Exit::NoInput,
         ErrorKind::PermissionDenied => Exit::NoPermission,
         _ => Exit::Io,
-    }
+    };
+    Failure::new(exit, format!("cannot read {}: {error}", visible(&file.to_string_lossy())))
 }

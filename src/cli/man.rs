@@ -57,7 +57,7 @@ pub fn page() -> String {
 }
 
 fn section(page: &mut String, command: &CommandInfoWithArgs) {
-    let _ = write!(page, ".SS {}\n", text(&usage(command)));
+    let _ = writeln!(page, ".SS {}", text(&usage(command)));
     let _ = writeln!(page, "{}", text(command.description));
     for positional in command.positionals {
         let _ = write!(page, ".TP\n.I {}\n{}\n", text(positional.name), text(positional.description));

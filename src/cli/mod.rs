@@ -32,16 +32,17 @@ mod values;
 mod when;
 
 use std::ffi::OsString;
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
 
+use crate::config::{DEFAULT_PATH, Settings};
 use crate::flow::Wall;
 use arguments::Line;
 use exit::{Exit, Failure};
-use screen::Screen;
+use screen::{Screen, visible};
 
 /// Learns what each device of a home network does, and enforces it afterwards.
 #[derive(FromArgs, ArgsInfo, Debug, PartialEq)]
@@ -65,7 +66,7 @@ use screen::Screen;
 )]
 struct Glacic {
     /// configuration to use (default /etc/config/glacic)
-    #[argh(option, arg_name = "file", default = "PathBuf::from(\"/etc/config/glacic\")")]
+    #[argh(option, arg_name = "file", default = "PathBuf::from(DEFAULT_PATH)")]
     config: PathBuf,
 
     /// control socket of the daemon (default /var/run/glacic/control.sock)
@@ -107,6 +108,23 @@ struct Context {
     socket: PathBuf,
     screen: Screen,
     now: Wall,
+}
+
+impl Context {
+    /// The owner's settings; those of an empty file where there is no configuration in its usual place.
+    fn settings(&self) -> Result<Settings, Failure> {
+        let outcome = match crate::config::load(&self.config) {
+            Ok(outcome) => outcome,
+            Err(error) if error.kind() == ErrorKind::NotFound && self.config == Path::new(DEFAULT_PATH) => {
+                return Ok(Settings::default());
+            }
+            Err(error) => return Err(exit::of_reading(&self.config, &error)),
+        };
+        outcome.settings.ok_or_else(|| {
+            let file = visible(&outcome.file);
+            Failure::new(Exit::Config, format!("{file} has errors: `glacic check {file}` names them"))
+        })
+    }
 }
 
 /// Parses the arguments, runs what they ask for and returns the exit code (sysexits).

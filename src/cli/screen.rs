@@ -69,7 +69,6 @@ pub fn remark(text: &str) {
 }
 
 /// The width of the terminal behind standard output.
-#[cfg(unix)]
 fn columns() -> Option<usize> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: TIOCGWINSZ writes one `winsize` through the pointer, which is valid and exclusive for the call.
