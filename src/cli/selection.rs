@@ -8,10 +8,14 @@ use super::exit::{Exit, Failure};
 use super::screen::{print_json, visible};
 use super::values::{PortChoice, Span};
 use crate::control::client::{Client, Fault};
-use crate::control::protocol::{Code, Decided, FlowGet, Request};
+use crate::control::protocol::{Decided, Request};
 use crate::flow::query::{Decision, Filter, Selection, Service};
-use crate::flow::view::FlowView;
 use crate::flow::{FlowId, Port, Protocol, State};
+
+/// Numbers in one request: with eleven characters each, it keeps to [`protocol::MAX_REQUEST`].
+///
+/// [`protocol::MAX_REQUEST`]: crate::control::protocol::MAX_REQUEST
+const IDS_AT_ONCE: usize = 5000;
 
 /// The options of `allow`, `deny` and `forget` that choose flows.
 #[derive(Debug, Default)]
@@ -68,7 +72,7 @@ impl Choice {
             let mut ids: Vec<FlowId> = self.ids.iter().copied().map(FlowId).collect();
             ids.sort_unstable();
             ids.dedup();
-            return Ok(vec![Selection::Ids(ids)]);
+            return Ok(ids.chunks(IDS_AT_ONCE).map(|ids| Selection::Ids(ids.to_vec())).collect());
         }
         if let Some(service) = self.service(&filter) {
             return Ok(vec![Selection::Service(service)]);
@@ -134,37 +138,9 @@ pub fn decide(
     }
     sum.changed.truncate(Decided::SHOWN);
     match json {
-        true => print_json(out, &sum)?,
-        false => out.write_all(tell(decision, &sum).as_bytes())?,
+        true => print_json(out, &sum),
+        false => Ok(out.write_all(tell(decision, &sum).as_bytes())?),
     }
-    match selections.as_slice() {
-        [Selection::Ids(ids)] if sum.matched < ids.len() as u64 => {
-            out.flush()?;
-            Err(missing(&mut client, decision, ids, &sum.changed))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Names the flows that do not exist.
-fn missing(client: &mut Client, decision: Decision, ids: &[FlowId], changed: &[FlowView]) -> Failure {
-    let is_missing = |id: &&FlowId| match decision {
-        // What was forgotten a moment ago is not there any more either.
-        Decision::Forget => !changed.iter().any(|flow| flow.id == Some(**id)),
-        Decision::Allow | Decision::Deny => {
-            let reply = client.ask::<serde_json::Value>(&Request::FlowGet(FlowGet { id: **id }));
-            matches!(reply, Err(Fault::Refused(error)) if error.code == Code::NotFound)
-        }
-    };
-    let numbers: Vec<String> = ids.iter().filter(is_missing).map(|id| id.0.to_string()).collect();
-    Failure::new(
-        Exit::NoInput,
-        match numbers.as_slice() {
-            [] => "some of these flows do not exist".to_owned(),
-            [one] => format!("there is no flow {one}"),
-            _ => format!("there are no flows {}", numbers.join(", ")),
-        },
-    )
 }
 
 /// What was decided, in words.
@@ -203,6 +179,7 @@ fn tell(decision: Decision, decided: &Decided) -> String {
 mod tests {
     use super::super::describe::tests::sample;
     use super::*;
+    use crate::flow::view::FlowView;
 
     fn service() -> Choice {
         Choice {
@@ -221,6 +198,14 @@ mod tests {
     fn numbers_choose_those_flows() {
         let choice = Choice { ids: vec![13, 12, 13], ..Choice::default() };
         assert_eq!(choice.selections(Decision::Allow), Ok(vec![Selection::Ids(vec![FlowId(12), FlowId(13)])]));
+    }
+
+    #[test]
+    fn however_many_numbers_keep_to_the_longest_request() {
+        let choice = Choice { ids: (u32::MAX - 12_000..u32::MAX).collect(), ..Choice::default() };
+        let selections = choice.selections(Decision::Allow).unwrap();
+        let lengths = selections.into_iter().map(|selection| Request::FlowAllow(selection).to_line().len());
+        assert!(lengths.max() < Some(crate::control::protocol::MAX_REQUEST));
     }
 
     #[test]

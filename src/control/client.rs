@@ -16,8 +16,9 @@ use super::protocol::{Error, Event, Request};
 /// The longest line a reply may have, in bytes: a full page of flows with all their names fits several times over.
 pub const MAX_REPLY: usize = 4 * 1024 * 1024;
 
-/// How long one request may take. The daemon answers within milliseconds, or as soon as its flash has been written.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one request may take. Most are answered within milliseconds; a decision when it is on the flash and in the
+/// kernel, another learning mode when the new ruleset is, and both can take their time on a slow router.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why there is no answer.
 #[derive(Debug)]
