@@ -25,6 +25,11 @@ pub struct Daemon {
     #[argh(switch)]
     pub foreground: bool,
 
+    /// for kernels whose nft cannot queue: give packets this mark instead, and queue them by a rule of your own
+    /// (iptables -m mark --mark MARK -j NFQUEUE)
+    #[argh(option, arg_name = "mark", from_str_fn(mark))]
+    pub queue_mark: Option<u32>,
+
     /// log more; twice: log everything
     #[argh(switch, short = 'v')]
     pub verbose: u8,
@@ -37,8 +42,30 @@ impl Daemon {
 }
 
 #[cfg(target_os = "linux")]
-fn start(_daemon: Daemon, _context: &Context) -> Result<(), Failure> {
-    Err(Failure::new(Exit::Internal, "this build has no daemon"))
+fn start(daemon: Daemon, context: &Context) -> Result<(), Failure> {
+    use crate::daemon::{self, Options, Target};
+    use log::LevelFilter;
+
+    let options = Options {
+        config: context.config.clone(),
+        socket: context.socket.clone(),
+        run_dir: daemon.run_dir,
+        log: if daemon.foreground { Target::Stderr } else { Target::Syslog },
+        level: match daemon.verbose {
+            0 => LevelFilter::Info,
+            1 => LevelFilter::Debug,
+            _ => LevelFilter::Trace,
+        },
+        queue_mark: daemon.queue_mark,
+    };
+    daemon::run(options).map_err(|failure| {
+        let exit = match failure {
+            daemon::Failure::Config(_) | daemon::Failure::Disabled(_) => Exit::Config,
+            daemon::Failure::Running(_) => Exit::Unavailable,
+            daemon::Failure::System { .. } => Exit::Internal,
+        };
+        Failure::new(exit, failure.to_string())
+    })
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -48,4 +75,12 @@ fn start(_daemon: Daemon, _context: &Context) -> Result<(), Failure> {
         "the daemon needs Linux: packets reach it through nftables and netlink, which no other system has. \
          check, rules and replay work here",
     ))
+}
+
+fn mark(text: &str) -> Result<u32, String> {
+    let number = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    number.ok().filter(|mark| *mark != 0).ok_or_else(|| "expected a mark such as 0x64".to_owned())
 }

@@ -1,13 +1,21 @@
 //! `glacic replay`: what glacic would learn from a capture.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
 use argh::{ArgsInfo, FromArgs};
 
 use super::Context;
-use super::exit::Failure;
+use super::exit::{Exit, Failure, of_reading};
+use super::flows::listing;
+use super::screen::{print_json, remark};
 use super::values::on_off;
+use crate::config::{self, Settings};
+use crate::engine::Policy;
+use crate::flow::Mac;
+use crate::replay::{self, Report};
 
 /// Reads a capture (pcap or pcapng) and prints what would be learned from it. Needs neither root nor a daemon.
 #[derive(FromArgs, ArgsInfo, Debug, PartialEq)]
@@ -33,7 +41,34 @@ pub struct Replay {
 }
 
 impl Replay {
-    pub fn run(self, _context: &Context, _out: &mut dyn Write) -> Result<(), Failure> {
-        Err(Failure::internal("this build cannot do that yet"))
+    pub fn run(self, context: &Context, out: &mut dyn Write) -> Result<(), Failure> {
+        let settings = settings(&context.config)?;
+        let unreadable = |why: &dyn std::fmt::Display| format!("{}: {why}", self.file.display());
+        let file = File::open(&self.file).map_err(|error| of_reading(&self.file, &error))?;
+        let policy = Policy::new(&settings, self.learning.unwrap_or(settings.learning), false);
+        let report =
+            replay::run(BufReader::new(file), policy).map_err(|error| Failure::new(Exit::Data, unreadable(&error)))?;
+        if let Some(note) = &report.note {
+            remark(&unreadable(note));
+        }
+        if self.json {
+            return print_json(out, &report);
+        }
+        let devices: BTreeSet<Mac> = report.flows.iter().map(|flow| flow.mac).collect();
+        let end = report.flows.iter().map(|flow| flow.last_seen).max().unwrap_or(context.now);
+        out.write_all(listing(&report.flows, end, context.screen).as_bytes())?;
+        let Report { packets, flows, unread, .. } = &report;
+        Ok(writeln!(out, "{packets} packets ({unread} not read), {} devices, {} flows", devices.len(), flows.len())?)
     }
+}
+
+/// The settings of the file, or those of an empty one where there is none: a capture can be looked at anywhere.
+fn settings(path: &Path) -> Result<Settings, Failure> {
+    let outcome = match config::load(path) {
+        Ok(outcome) => outcome,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Settings::default()),
+        Err(error) => return Err(of_reading(path, &error)),
+    };
+    let lines: Vec<String> = outcome.lines().collect();
+    outcome.settings.ok_or_else(|| Failure::new(Exit::Config, lines.join("\n")))
 }
