@@ -6,7 +6,7 @@
 //! |---|---|
 //! | nothing | table and sets; elements by netlink; chains, hooks last |
 //! | our table with the same sets | what differs in the sets by netlink; chains, flushed and refilled in one transaction |
-//! | our table with other sets | one transaction: table deleted, everything anew, elements as text |
+//! | our table with other sets, or none that can be filled | one transaction: table deleted, everything anew, elements as text |
 //!
 //! Elements as text are the exception because nft needs memory for them: with 20,000 elements it was seen to hold
 //! 28 MB as text, and 5.4 MB for the swap of chains (nft 1.0.6 on x86_64; `tests::memory` measures it).
@@ -80,22 +80,19 @@ impl Kernel {
     ) -> Result<Loaded, LoadError> {
         self.tools.check("the ruleset", &ruleset(&plan))?;
         let (wanted, mut failed) = fit(elements::wanted(flows, devices), &plan);
-        match self.sets.table_comment().map_err(kernel("to show its tables"))? {
-            Some(comment) if comment == schema(plan.limits) => {
-                failed.extend(self.fill(&wanted)?);
-                self.tools.load("the ruleset", &swap(&plan))?;
-            }
-            Some(_) => {
-                self.carry();
-                self.tools.load("the ruleset", &whole(&plan, &wanted))?;
-                self.known = Known::default();
-                wanted.into_iter().for_each(|element| self.known.put(element));
-            }
-            None => {
-                self.tools.load("the sets", &sets_text(&plan))?;
-                failed.extend(self.fill(&wanted)?);
-                self.tools.load("the ruleset", &swap(&plan))?;
-            }
+        let schema = schema(plan.limits);
+        let present = self.sets.table_comment().map_err(kernel("to show its tables"))?;
+        if present.is_none() {
+            self.tools.load("the sets", &sets_text(&plan))?;
+        }
+        let refilled = match present {
+            Some(comment) if comment != schema => None,
+            // A table that lacks a set of ours, because somebody has deleted it, is replaced too.
+            _ => self.refill(&plan, &wanted).ok(),
+        };
+        match refilled {
+            Some(more) => failed.extend(more),
+            None => self.replace(&plan, wanted)?,
         }
         // The table is loaded from here on; what goes wrong with fw4 is told and does not undo it.
         let includes = includes(&plan);
@@ -105,6 +102,23 @@ impl Kernel {
         };
         self.loaded = Some(plan);
         Ok(Loaded { warnings, failed })
+    }
+
+    /// Into a table that has our sets: elements first, then the chains.
+    fn refill(&mut self, plan: &Plan, wanted: &[Element]) -> Result<Vec<Failure>, LoadError> {
+        let failed = self.fill(wanted)?;
+        self.tools.load("the ruleset", &swap(plan))?;
+        Ok(failed)
+    }
+
+    /// In place of whatever table of ours is there: everything in one transaction.
+    fn replace(&mut self, plan: &Plan, wanted: Vec<Element>) -> Result<(), LoadError> {
+        // What cannot be read is lost: the old table is not as it should be.
+        self.carried = self.counters().unwrap_or_default();
+        self.tools.load("the ruleset", &whole(plan, &wanted))?;
+        self.known = Known::default();
+        wanted.into_iter().for_each(|element| self.known.put(element));
+        Ok(())
     }
 
     /// Makes the sets hold what is wanted, and nothing else.
@@ -191,14 +205,6 @@ impl Kernel {
             }
         }
         Ok(flows)
-    }
-
-    /// Reads the counters of a table that is about to go.
-    fn carry(&mut self) {
-        // What cannot be read is lost; the table is replaced because it is not as it should be.
-        if let Ok(flows) = self.counters() {
-            self.carried = flows;
-        }
     }
 
     /// Whether the table is still there; if not, everything about it is forgotten.

@@ -1,5 +1,6 @@
 //! The firewall thread at work on a real kernel, in a namespace of its own.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use crate::config::settings::{FailMode, Placement};
@@ -173,6 +174,21 @@ fn a_restart_goes_on_enforcing_and_mends_the_sets() {
         at.loads(&enforcing(), &[(udp(1000), State::Allowed), (udp(1002), State::Allowed)]);
         house.arrives(1002);
         house.is_dropped_by(1001, "glacic", REFUSED);
+    });
+}
+
+#[test]
+fn a_table_that_somebody_mutilated_is_replaced() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&enforcing(), &[(udp(1), State::Allowed)]);
+        let sorted = |text: String| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+        let whole = table();
+        must("nft", &["flush", "table", "inet", "glacic"], "");
+        must("nft", &["delete", "set", "inet", "glacic", "denied"], "");
+        at.loads(&enforcing(), &[(udp(1), State::Allowed)]);
+        assert_eq!(sorted(table()), sorted(whole));
     });
 }
 
