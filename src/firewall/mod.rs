@@ -1,6 +1,6 @@
 //! What the kernel knows of glacic: the ruleset as text, its sets, and how both get there.
 //!
-//! [`plan`] says what is wanted, [`ruleset`] and [`includes`] turn it into nft text, [`elements`] turns decisions
+//! [`plan`] says what is wanted, [`mod@ruleset`] and [`mod@includes`] turn it into nft text, [`elements`] turns decisions
 //! into set elements: all pure. `apply` and `worker` (Linux only) bring them into the kernel and keep them there.
 //! What always holds: the table can only restrict or mark; nothing of it is ever loaded unchecked, and there is no
 //! moment with hooks but without elements.
