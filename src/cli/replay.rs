@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufReader, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::{BufReader, Write};
+use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
 
@@ -12,7 +12,6 @@ use super::exit::{Exit, Failure, of_reading};
 use super::flows::listing;
 use super::screen::{print_json, remark};
 use super::values::on_off;
-use crate::config::{self, Settings};
 use crate::engine::Policy;
 use crate::flow::Mac;
 use crate::replay::{self, Report};
@@ -42,7 +41,7 @@ pub struct Replay {
 
 impl Replay {
     pub fn run(self, context: &Context, out: &mut dyn Write) -> Result<(), Failure> {
-        let settings = settings(&context.config)?;
+        let settings = context.settings()?;
         let unreadable = |why: &dyn std::fmt::Display| format!("{}: {why}", self.file.display());
         let file = File::open(&self.file).map_err(|error| of_reading(&self.file, &error))?;
         let policy = Policy::new(&settings, self.learning.unwrap_or(settings.learning), false);
@@ -60,15 +59,4 @@ impl Replay {
         let Report { packets, flows, unread, .. } = &report;
         Ok(writeln!(out, "{packets} packets ({unread} not read), {} devices, {} flows", devices.len(), flows.len())?)
     }
-}
-
-/// The settings of the file, or those of an empty one where there is none: a capture can be looked at anywhere.
-fn settings(path: &Path) -> Result<Settings, Failure> {
-    let outcome = match config::load(path) {
-        Ok(outcome) => outcome,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Settings::default()),
-        Err(error) => return Err(of_reading(path, &error)),
-    };
-    let lines: Vec<String> = outcome.lines().collect();
-    outcome.settings.ok_or_else(|| Failure::new(Exit::Config, lines.join("\n")))
 }

@@ -33,6 +33,10 @@ pub struct Waiting {
     pub until: Monotonic,
 }
 
+/// There is no room to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
 /// All packets that wait.
 #[derive(Default)]
 pub struct Lobby {
@@ -46,10 +50,10 @@ impl Lobby {
         self.waiting.len()
     }
 
-    /// Lets a packet wait. Hands it back if the lobby is full.
-    pub fn enter(&mut self, waiting: Waiting) -> Result<(), Waiting> {
+    /// Lets a packet wait, unless the lobby is full.
+    pub fn enter(&mut self, waiting: Waiting) -> Result<(), Full> {
         if self.waiting.len() >= CAPACITY {
-            return Err(waiting);
+            return Err(Full);
         }
         self.waiting.push(waiting);
         self.peak = self.peak.max(self.waiting.len());

@@ -128,10 +128,10 @@ impl Sources {
     /// Gives the verdict of a packet that waited.
     pub fn verdict(&mut self, held: Held, verdict: Verdict) {
         for source in &mut self.open {
-            if let Source::Queue(queue, number) = source {
-                if *number == held.queue {
-                    queue.verdict(held, verdict);
-                }
+            if let Source::Queue(queue, number) = source
+                && *number == held.queue
+            {
+                queue.verdict(held, verdict);
             }
         }
     }
@@ -140,11 +140,11 @@ impl Sources {
     pub fn flush(&mut self) -> u64 {
         let mut errors = 0;
         for source in &mut self.open {
-            if let Source::Queue(queue, _) = source {
-                if let Err(error) = queue.flush() {
-                    log::debug!("{error}");
-                    errors += 1;
-                }
+            if let Source::Queue(queue, _) = source
+                && let Err(error) = queue.flush()
+            {
+                log::debug!("{error}");
+                errors += 1;
             }
         }
         errors

@@ -126,10 +126,10 @@ impl Control {
     }
 
     fn send(&mut self, client: Client, line: String) {
-        if let Some(connection) = self.clients.get_mut(&client) {
-            if connection.answer(&line).is_err() {
-                self.clients.remove(&client);
-            }
+        if let Some(connection) = self.clients.get_mut(&client)
+            && connection.answer(&line).is_err()
+        {
+            self.clients.remove(&client);
         }
     }
 
