@@ -35,7 +35,8 @@ impl Capture {
         let socket = host
             .run(|| sys::capture_socket(interface))
             .unwrap_or_else(|fault| panic!("{} cannot capture at {interface}: {fault}", host.name));
-        sys::set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 8 << 20).expect("root may have a buffer");
+        // Root of a user namespace may not have it; tests that count little do without.
+        let _ = sys::set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 8 << 20);
         Capture { socket, packets: Mutex::default() }
     }
 

@@ -16,7 +16,7 @@ use glacic::control::protocol::{Request, Status};
 use super::network::LAN;
 use super::{Control, Fw4, Network, queue, sys, wait};
 
-/// A debug build on an emulated machine needs its time.
+/// Opening the database and loading the ruleset, on a busy machine.
 const START: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(10);
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The longest wait for something that must happen.
+/// The longest wait for something that must happen, on a real machine; see [`limit`].
 pub const POSITIVE: Duration = Duration::from_secs(5);
 
 /// The window in which something must not happen. Shorter than a second, when TCP repeats its first SYN.
@@ -19,9 +19,9 @@ pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Asks until there is an answer or the time is up.
+/// Asks until there is an answer or the time is up; an emulated machine gets more of it.
 pub fn within<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + limit;
+    let deadline = Instant::now() + self::limit(limit);
     loop {
         if let Some(answer) = ask() {
             return Some(answer);

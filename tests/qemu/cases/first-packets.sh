@@ -1,0 +1,11 @@
+#!/bin/sh
+# what: the first packet of every kind of flow, in log and in queue mode, with the kernel's own queue expression
+# cargo-test: namespace first_packets matrix
+# checks: listed
+# programs: glacic
+# memory: 512
+# seconds: 300
+. /lib.sh
+
+export GLACIC_QUEUE=native GLACIC_BIN=/bin/glacic
+cargo_test
