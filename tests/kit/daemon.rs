@@ -191,7 +191,7 @@ impl Daemon {
         command.arg("daemon").arg("--foreground").arg("--config").arg(&config.file);
         command.arg("--socket").arg(&socket).arg("--run-dir").arg(&config.run_directory);
         if config.is_queue() && config.way_round {
-            command.env(queue::TEST_MARK_VARIABLE, queue::TEST_MARK);
+            command.arg("--queue-mark").arg(queue::TEST_MARK);
         }
         let log = Arc::new(Mutex::new(String::new()));
         let child = spawn(network, command, Arc::clone(&log));

@@ -12,9 +12,6 @@ pub const QUEUE: u16 = 100;
 /// The mark that stands for `queue`, under the mask 0xff.
 pub const TEST_MARK: &str = "0x64";
 
-/// The daemon reads from this variable which mark to set in place of the queue.
-pub const TEST_MARK_VARIABLE: &str = "GLACIC_TEST_QUEUE_MARK";
-
 /// Whether the kernel at hand has the nft `queue` expression, as far as we are told.
 pub fn is_native() -> bool {
     std::env::var_os("GLACIC_QUEUE").is_some_and(|value| value == "native")
