@@ -6,7 +6,11 @@ use argh::{ArgsInfo, FromArgs};
 
 use super::Context;
 use super::exit::Failure;
+use super::screen::{remark, visible};
 use super::values::on_off;
+use crate::config::Settings;
+use crate::config::settings::Inline;
+use crate::firewall::{Guarded, Plan, render_all};
 
 /// Prints the nftables ruleset that the configuration asks for, and what fw4 includes. Changes nothing.
 #[derive(FromArgs, ArgsInfo, Debug, PartialEq)]
@@ -42,7 +46,46 @@ fn mode(text: &str) -> Result<Mode, String> {
 }
 
 impl Rules {
-    pub fn run(self, _context: &Context, _out: &mut dyn Write) -> Result<(), Failure> {
-        Err(Failure::internal("this build cannot do that yet"))
+    pub fn run(self, context: &Context, out: &mut dyn Write) -> Result<(), Failure> {
+        let mut settings = context.settings()?;
+        match self.mode {
+            Some(Mode::Log) => settings.inline = Inline::Log,
+            Some(Mode::Queue) => settings.inline = Inline::Queue,
+            None => {}
+        }
+        let (guarded, remarks) = guarded(&settings);
+        if guarded.is_empty() {
+            remark("nothing is guarded: name zones or interfaces in the configuration");
+        }
+        for remark in remarks {
+            writeln!(out, "# {}", visible(&remark))?;
+        }
+        let plan = Plan::new(&settings, self.learning.unwrap_or(settings.learning), guarded);
+        Ok(out.write_all(render_all(&plan).as_bytes())?)
     }
+}
+
+/// The interfaces that would be guarded now, and what there is to say about the others.
+#[cfg(target_os = "linux")]
+fn guarded(settings: &Settings) -> (Vec<Guarded>, Vec<String>) {
+    let found = crate::firewall::zones::find(&settings.zones, &settings.interfaces, &crate::firewall::Tools::default());
+    let refused = found.refused.iter().map(ToString::to_string);
+    let remarks = refused.chain(found.notes.iter().cloned()).collect();
+    (found.guarded, remarks)
+}
+
+/// Elsewhere there is no fw4 to ask for zones: the interfaces are taken as they are.
+#[cfg(not(target_os = "linux"))]
+fn guarded(settings: &Settings) -> (Vec<Guarded>, Vec<String>) {
+    use crate::firewall::Interface;
+    let mut remarks: Vec<String> =
+        settings.zones.iter().map(|zone| format!("zone {zone} is known on the router only")).collect();
+    let mut guarded = Vec::new();
+    for name in &settings.interfaces {
+        match Interface::new(name) {
+            Ok(interface) => guarded.push(Guarded { interface, zone: None, input_refused: false }),
+            Err(bad) => remarks.push(bad.to_string()),
+        }
+    }
+    (guarded, remarks)
 }
