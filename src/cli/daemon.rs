@@ -62,10 +62,19 @@ fn start(daemon: Daemon, context: &Context) -> Result<(), Failure> {
         let exit = match failure {
             daemon::Failure::Config(_) | daemon::Failure::Disabled(_) => Exit::Config,
             daemon::Failure::Running(_) => Exit::Unavailable,
-            daemon::Failure::System { .. } => Exit::Internal,
+            daemon::Failure::System { .. } if is_root() => Exit::CantCreate,
+            daemon::Failure::System { .. } => {
+                return Failure::new(Exit::NoPermission, format!("{failure}; the daemon needs root"));
+            }
         };
         Failure::new(exit, failure.to_string())
     })
+}
+
+#[cfg(target_os = "linux")]
+fn is_root() -> bool {
+    // SAFETY: geteuid takes nothing, touches nothing and cannot fail.
+    unsafe { libc::geteuid() == 0 }
 }
 
 #[cfg(not(target_os = "linux"))]

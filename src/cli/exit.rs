@@ -22,7 +22,6 @@ pub enum Exit {
     /// `EX_SOFTWARE`
     Internal = 70,
     /// `EX_CANTCREAT`: the daemon's socket, directory or database.
-    #[allow(dead_code)]
     CantCreate = 73,
     /// `EX_IOERR`
     Io = 74,
