@@ -120,7 +120,9 @@ fn block(stats: &protocol::Stats, before: Option<(&protocol::Stats, Duration)>, 
     for (name, elements) in &stats.sets {
         rows.push(vec![Cell::new(format!("set {name}")), Cell::new(elements.to_string()), Cell::new("")]);
     }
-    render(&[table::text("SINCE THE START", 8, 0), number("NUMBER", 0), number("PER SECOND", 1)], &rows, screen)
+    let columns = [table::text("SINCE THE START", 8, 0), number("NUMBER", 0), number("PER SECOND", 1)];
+    let shown = if before.is_some() { columns.len() } else { columns.len() - 1 };
+    render(&columns[..shown], &rows, screen)
 }
 
 /// So many a second, with one digit after the point; nothing after a restart of the daemon.
@@ -157,6 +159,7 @@ mod tests {
     fn faults_stand_out_and_sets_are_named() {
         let mut stats = protocol::Stats { packets: 7, log_lost: 2, ..Default::default() };
         stats.sets.insert("allowed".into(), 12);
+        assert!(!block(&stats, None, Screen::PLAIN).contains("PER SECOND"));
         let screen = Screen { colours: true, ..Screen::PLAIN };
         let before = protocol::Stats::default();
         let text = block(&stats, Some((&before, Duration::from_secs(2))), screen);
