@@ -4,6 +4,8 @@
 mod conversation;
 mod definitions;
 mod exit;
+mod files;
+mod terminal;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
