@@ -33,7 +33,7 @@ impl Log {
         let got = stream.socket.set_receive_buffer(SOCKET_BUFFER);
         let mut requests = Builder::default();
         nflog::bind(&mut requests, 1, group, &GATHERING);
-        // Records that come before the acknowledgement are kept; more than fit the batch count as lost.
+        // Records that come before the acknowledgement are kept; what does not fit the batch shows as a gap.
         let [bound] = stream
             .configure("bind a log group", &requests, |_| ())
             .map_err(|error| nflog::explain_bind(error, group))?;
@@ -42,7 +42,7 @@ impl Log {
             got if got < SOCKET_BUFFER => vec![Warning::SmallBuffer { wanted: SOCKET_BUFFER, got }],
             _ => Vec::new(),
         };
-        Ok((Log { stream, gaps: Gaps::default() }, warnings))
+        Ok((Log { stream, gaps: Gaps::BOUND }, warnings))
     }
 
     /// Receives what is there, until there is no more or other work should have its turn.
@@ -95,6 +95,23 @@ impl AsFd for Log {
 mod tests {
     use super::*;
     use crate::netlink::namespace::{Namespace, nft, udp, wait_readable};
+
+    #[test]
+    fn a_group_that_was_just_bound_has_lost_nothing() {
+        let Some(namespace) = Namespace::new() else { return };
+        namespace.run(|| {
+            nft("table inet t { chain output { type filter hook output priority 0
+                udp dport 7 log group 5 \n }\n }");
+            let client = udp("127.0.0.1:0");
+            for _ in 0..2 {
+                client.send_to(b"unheard", "127.0.0.1:7").unwrap();
+                let (mut log, _) = Log::open(5).unwrap();
+                client.send_to(b"heard", "127.0.0.1:7").unwrap();
+                wait_readable(&log);
+                assert_eq!(log.receive(|_, _| ()).unwrap(), Received { packets: 1, ..Received::default() });
+            }
+        });
+    }
 
     #[test]
     fn what_is_lost_is_counted_to_the_record() {

@@ -63,6 +63,13 @@ mod tests {
     }
 
     #[test]
+    fn a_module_is_missing_where_its_file_is() {
+        let cause = |errno, module| explain_bind(Error::new("bind", errno), module, 1).cause;
+        assert_eq!(cause(libc::EINVAL, "nfnetlink_absent"), Cause::MissingModule("nfnetlink_absent"));
+        assert_eq!(cause(libc::ENOMEM, "nfnetlink_absent"), Cause::Overflow);
+    }
+
+    #[test]
     fn reads_effective_capabilities() {
         assert_eq!(effective("Name:\tx\nCapEff:\t000001ffffffffff\n"), Some(0x1ff_ffff_ffff));
         assert_eq!(effective("Name:\tx\n"), None);
