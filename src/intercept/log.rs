@@ -42,7 +42,7 @@ impl Log {
             got if got < SOCKET_BUFFER => vec![Warning::SmallBuffer { wanted: SOCKET_BUFFER, got }],
             _ => Vec::new(),
         };
-        Ok((Log { stream, gaps: Gaps::BOUND }, warnings))
+        Ok((Log { stream, gaps: Gaps::after_bind() }, warnings))
     }
 
     /// Receives what is there, until there is no more or other work should have its turn.
