@@ -241,17 +241,16 @@ impl Thread {
     ) -> Next {
         let loaded = self.kernel.loaded().is_some();
         let failed = if loaded { self.kernel.change(delta) } else { not_loaded(subjects()) };
-        let next = out.send(Report::Applied { ticket, failed, sizes: self.kernel.sizes() });
-        if next == Next::End || !loaded || denied.is_empty() {
-            return next;
-        }
-        for report in cut(&mut self.kernel, &denied) {
-            if out.send(report) == Next::End {
-                return Next::End;
+        // The set first, then what runs, and only then the word that it is done.
+        if loaded && !denied.is_empty() {
+            for report in cut(&mut self.kernel, &denied) {
+                if out.send(report) == Next::End {
+                    return Next::End;
+                }
             }
+            self.second_looks.push_back((Instant::now() + SECOND_LOOK, denied));
         }
-        self.second_looks.push_back((Instant::now() + SECOND_LOOK, denied));
-        Next::GoOn
+        out.send(Report::Applied { ticket, failed, sizes: self.kernel.sizes() })
     }
 
     /// What the kernel told, and what is due.

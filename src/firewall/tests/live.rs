@@ -242,13 +242,15 @@ fn a_denial_ends_connections_that_live() {
         house.arrives(1001);
         let live = || must("conntrack", &["-L"], "");
         assert!(live().contains("dport=1000") && live().contains("dport=1001"));
-        let applied = at.change(udp(1000), Some(State::Allowed), Some(State::Denied));
-        assert!(matches!(applied, Report::Applied { .. }), "{applied:?}");
-        assert_eq!(at.next(), Report::Cut { what: Subject::Flow(udp(1000)), connections: 1, trouble: None });
+        let cut = at.change(udp(1000), Some(State::Allowed), Some(State::Denied));
+        assert_eq!(cut, Report::Cut { what: Subject::Flow(udp(1000)), connections: 1, trouble: None });
+        let applied = at.next();
+        assert!(matches!(applied, Report::Applied { .. }), "done only when nothing runs any more: {applied:?}");
         assert!(!live().contains("dport=1000") && live().contains("dport=1001"), "{}", live());
         // The whole device.
-        at.ask(Request::Device { ticket: None, mac: CLIENT, before: DeviceMode::Default, after: DeviceMode::Block });
-        assert_eq!(at.next(), Report::Cut { what: Subject::Device(CLIENT), connections: 1, trouble: None });
+        let block =
+            Request::Device { ticket: None, mac: CLIENT, before: DeviceMode::Default, after: DeviceMode::Block };
+        assert_eq!(at.ask(block), Report::Cut { what: Subject::Device(CLIENT), connections: 1, trouble: None });
         assert!(!live().contains(SERVER), "{}", live());
     });
 }
