@@ -23,7 +23,7 @@ pub trait Router {
     fn routes4(&self) -> String;
     /// `/proc/net/ipv6_route`
     fn routes6(&self) -> String;
-    /// `/sys/class/net/NAME/type`; none for an interface that does not exist (yet).
+    /// The ARPHRD number of its hardware; none for an interface that does not exist (yet).
     fn hardware_type(&self, interface: &Interface) -> Option<u32>;
 }
 
@@ -167,8 +167,8 @@ impl Router for super::nft::Tools {
     }
 
     fn hardware_type(&self, interface: &Interface) -> Option<u32> {
-        let file = std::path::Path::new("/sys/class/net").join(interface.as_str()).join("type");
-        std::fs::read_to_string(file).ok()?.trim().parse().ok()
+        // Not from /sys, which shows the interfaces of whichever network namespace it was mounted in.
+        crate::netlink::link::Links::open().ok()?.hardware(interface.as_str()).map(u32::from)
     }
 }
 

@@ -34,14 +34,28 @@ pub struct Links {
     notifications: Socket,
     batch: Batch,
     exchange: Exchange,
-    names: BTreeMap<u32, Box<str>>,
+    known: BTreeMap<u32, Link>,
+}
+
+/// What is known of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Link {
+    name: Box<str>,
+    hardware: u16,
 }
 
 /// What a message says of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkChange<'a> {
-    Is { index: u32, name: &'a str },
-    Gone { index: u32 },
+    /// `hardware` is one of the ARPHRD numbers of linux/if_arp.h: 1 has Ethernet addresses.
+    Is {
+        index: u32,
+        name: &'a str,
+        hardware: u16,
+    },
+    Gone {
+        index: u32,
+    },
 }
 
 impl Links {
@@ -49,17 +63,22 @@ impl Links {
         let notifications = Socket::open(Family::Route)?;
         notifications.join(GROUP)?;
         let exchange = Exchange::open(Family::Route)?;
-        let mut links = Links { notifications, batch: Batch::new(4, 32 * 1024), exchange, names: BTreeMap::new() };
+        let mut links = Links { notifications, batch: Batch::new(4, 32 * 1024), exchange, known: BTreeMap::new() };
         links.list()?;
         Ok(links)
     }
 
     pub fn name(&self, index: u32) -> Option<&str> {
-        self.names.get(&index).map(|name| &**name)
+        self.known.get(&index).map(|link| &*link.name)
     }
 
     pub fn index(&self, name: &str) -> Option<u32> {
-        self.names.iter().find(|(_, known)| &***known == name).map(|(index, _)| *index)
+        self.known.iter().find(|(_, link)| &*link.name == name).map(|(index, _)| *index)
+    }
+
+    /// The kind of an interface's hardware (ARPHRD); none for one that does not exist.
+    pub fn hardware(&self, name: &str) -> Option<u16> {
+        self.known.values().find(|link| &*link.name == name).map(|link| link.hardware)
     }
 
     /// Takes in what changed, when the descriptor is readable; says whether anything did.
@@ -69,13 +88,13 @@ impl Links {
             match self.notifications.receive(&mut self.batch).map_err(|error| failed("hear of interfaces", &error))? {
                 Receipt::Empty => break,
                 Receipt::Overflow => {
-                    let before = self.names.clone();
+                    let before = self.known.clone();
                     self.list()?;
-                    changed |= before != self.names;
+                    changed |= before != self.known;
                 }
                 Receipt::Datagrams => {
                     for message in self.batch.datagrams().flat_map(messages).flatten() {
-                        changed |= link(&message).is_some_and(|change| take_in(&mut self.names, change));
+                        changed |= link(&message).is_some_and(|change| take_in(&mut self.known, change));
                     }
                 }
             }
@@ -97,16 +116,16 @@ impl Links {
     }
 
     fn list(&mut self) -> Result<(), Error> {
-        let mut names = BTreeMap::new();
+        let mut known = BTreeMap::new();
         let build = |builder: &mut Builder, sequence| {
             builder.message(Header { kind: GET_LINK, flags: REQUEST | DUMP, sequence }, &[0; LINK_HEADER], |_| ());
         };
         self.exchange.ask("list interfaces", build, |message| {
             if let Some(change) = link(&message) {
-                take_in(&mut names, change);
+                take_in(&mut known, change);
             }
         })?;
-        self.names = names;
+        self.known = known;
         Ok(())
     }
 }
@@ -118,10 +137,13 @@ impl AsFd for Links {
 }
 
 /// Whether the change changed anything.
-fn take_in(names: &mut BTreeMap<u32, Box<str>>, change: LinkChange<'_>) -> bool {
+fn take_in(known: &mut BTreeMap<u32, Link>, change: LinkChange<'_>) -> bool {
     match change {
-        LinkChange::Is { index, name } => names.insert(index, name.into()).as_deref() != Some(name),
-        LinkChange::Gone { index } => names.remove(&index).is_some(),
+        LinkChange::Is { index, name, hardware } => {
+            let link = Link { name: name.into(), hardware };
+            known.insert(index, link.clone()) != Some(link)
+        }
+        LinkChange::Gone { index } => known.remove(&index).is_some(),
     }
 }
 
@@ -131,9 +153,11 @@ pub fn link<'a>(message: &Message<'a>) -> Option<LinkChange<'a>> {
     if message.family()? != libc::AF_UNSPEC as u8 {
         return None;
     }
+    // struct ifinfomsg of linux/rtnetlink.h: the type stands at 2, the index at 4.
+    let hardware = message.body.get(2..4).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes)?;
     let index = ne32_at(message.body, 4)?;
     match message.kind {
-        NEW_LINK => Some(LinkChange::Is { index, name: message.attributes(LINK_HEADER).find(NAME)?.text()? }),
+        NEW_LINK => Some(LinkChange::Is { index, name: message.attributes(LINK_HEADER).find(NAME)?.text()?, hardware }),
         DELETE_LINK => Some(LinkChange::Gone { index }),
         _ => None,
     }
@@ -172,8 +196,10 @@ mod tests {
         namespace.run(|| {
             let mut links = Links::open().unwrap();
             assert_eq!((links.name(1), links.index("lo")), (Some("lo"), Some(1)));
+            assert_eq!((links.hardware("lo"), links.hardware("none")), (Some(libc::ARPHRD_LOOPBACK), None));
             run("ip link add lan0 type veth peer name lan1");
             assert!(update(&mut links));
+            assert_eq!(links.hardware("lan0"), Some(libc::ARPHRD_ETHER));
             let index = links.index("lan0").unwrap();
             run("ip link set lan0 name renamed");
             assert!(update(&mut links));

@@ -38,8 +38,8 @@ pub use message::{Decided, DeviceSet, Reply, Request, Seen, Status};
 pub use open::{open, read_copy};
 pub use thread::{Full, Handle, INBOX, spawn};
 
-/// How long a learned flow may wait for its transaction.
-pub const BATCH_WAIT: Duration = Duration::from_secs(10);
+/// How long a learned flow may wait for its transaction: it is on the flash within ten seconds, a slow flash included.
+pub const BATCH_WAIT: Duration = Duration::from_secs(8);
 
 /// What bounds the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
