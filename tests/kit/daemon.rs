@@ -86,7 +86,7 @@ impl Config {
     }
 
     pub fn is_queue(&self) -> bool {
-        self.is("inline_mode", "1")
+        self.is("inline_mode", "1") || self.is("inline_mode", "auto")
     }
 
     pub fn is_fallback(&self) -> bool {

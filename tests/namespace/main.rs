@@ -15,5 +15,6 @@ mod kit_holds;
 mod life;
 mod matrix;
 mod not_flows;
+mod options;
 mod overload;
 mod refusals;
