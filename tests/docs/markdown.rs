@@ -29,7 +29,13 @@ pub fn blocks(document: &str) -> Vec<Block> {
             None => {
                 if let Some(language) = line.strip_prefix("```") {
                     let language = language.to_owned();
-                    open = Some(Block { line: index + 2, language, text: String::new(), comment: comment.take(), follows });
+                    open = Some(Block {
+                        line: index + 2,
+                        language,
+                        text: String::new(),
+                        comment: comment.take(),
+                        follows,
+                    });
                 } else if let Some(text) = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->")) {
                     comment = Some(text.to_owned());
                     follows = false;

@@ -17,7 +17,9 @@ fn every_test_that_a_fault_names_exists() {
     let mut functions = std::collections::HashSet::new();
     for file in sources(&root().join("src")).iter().chain(&sources(&root().join("tests"))) {
         let text = std::fs::read_to_string(file).expect("a source is text");
-        functions.extend(text.lines().filter_map(|line| Some(line.trim().strip_prefix("fn ")?.split_once('(')?.0.to_owned())));
+        functions.extend(
+            text.lines().filter_map(|line| Some(line.trim().strip_prefix("fn ")?.split_once('(')?.0.to_owned())),
+        );
     }
     let text = document("docs/faults.md");
     let mut rows = 0;
@@ -56,6 +58,9 @@ fn every_link_within_the_tree_leads_somewhere() {
 /// How headings are linked to.
 fn headings(text: &str) -> impl Iterator<Item = String> + '_ {
     text.lines().filter(|line| line.starts_with('#')).map(|line| {
-        line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-").replace(|c: char| !c.is_alphanumeric() && c != '-', "")
+        line.trim_start_matches(['#', ' '])
+            .to_lowercase()
+            .replace(' ', "-")
+            .replace(|c: char| !c.is_alphanumeric() && c != '-', "")
     })
 }

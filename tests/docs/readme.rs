@@ -66,7 +66,12 @@ fn run(program: &[&str], steps: &[&Step]) {
     assert!(ended.status.success(), "{}: {rest}{}", ended.status, String::from_utf8_lossy(&ended.stderr));
     for (step, printed) in steps.iter().zip(outputs) {
         let Some(said) = &step.output else { continue };
-        assert!(agrees(&said.text, printed), "README.md, line {}, says:\n{}\nbut it prints:\n{printed}", said.line, said.text);
+        assert!(
+            agrees(&said.text, printed),
+            "README.md, line {}, says:\n{}\nbut it prints:\n{printed}",
+            said.line,
+            said.text
+        );
     }
 }
 

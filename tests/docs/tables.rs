@@ -133,7 +133,9 @@ fn requests_and_flows_are_shown_as_they_are_read() {
         for line in block.text.lines() {
             let value: Value = serde_json::from_str(line).unwrap_or_else(|fault| panic!("{line}: {fault}"));
             match (value.get("method"), value.get("event"), value.get("id")) {
-                (Some(_), ..) => drop(glacic::control::protocol::Request::parse(line).unwrap_or_else(|fault| panic!("{line}: {fault}"))),
+                (Some(_), ..) => drop(
+                    glacic::control::protocol::Request::parse(line).unwrap_or_else(|fault| panic!("{line}: {fault}")),
+                ),
                 (_, Some(_), _) => drop(round::<glacic::control::protocol::Event>(&value)),
                 (_, _, Some(_)) => drop(round::<FlowView>(&value)),
                 _ => drop(round::<DeviceView>(&value)),
