@@ -29,7 +29,10 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Line, Failure>
         })
         .collect::<Result<Vec<_>, _>>()?;
     let whole = Glacic::get_args_info();
-    let Arranged { arguments, command } = arrange(texts, &whole);
+    let Arranged { arguments, command, stray } = arrange(texts, &whole);
+    if let Some(stray) = stray {
+        return Err(Failure::usage(format!("there is no command {}: glacic --help lists them", visible(&stray))));
+    }
     let borrowed: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match Glacic::from_args(&["glacic"], &borrowed) {
         Ok(glacic) => Ok(Line::Run(glacic)),
@@ -50,12 +53,15 @@ struct Arranged {
     arguments: Vec<String>,
     /// The subcommand that is named in them.
     command: Option<String>,
+    /// The word that stands where a subcommand should and is none.
+    stray: Option<String>,
 }
 
 fn arrange(texts: Vec<String>, whole: &CommandInfoWithArgs) -> Arranged {
     let mut front = Vec::new();
     let mut rest = Vec::new();
     let mut command: Option<&argh::SubCommandInfo> = None;
+    let mut stray = None;
     let mut texts = texts.into_iter();
     while let Some(text) = texts.next() {
         if text == "--" {
@@ -65,8 +71,9 @@ fn arrange(texts: Vec<String>, whole: &CommandInfoWithArgs) -> Arranged {
         }
         if !text.starts_with('-') {
             // `glacic help flows` asks for the page of flows.
-            if command.is_none() {
+            if command.is_none() && stray.is_none() && text != "help" {
                 command = whole.commands.iter().find(|candidate| candidate.name == text);
+                stray = command.is_none().then(|| text.clone());
             }
             rest.push(text);
             continue;
@@ -84,7 +91,7 @@ fn arrange(texts: Vec<String>, whole: &CommandInfoWithArgs) -> Arranged {
         place.extend(value);
     }
     front.append(&mut rest);
-    Arranged { arguments: front, command: command.map(|command| command.name.to_owned()) }
+    Arranged { arguments: front, command: command.map(|command| command.name.to_owned()), stray }
 }
 
 /// Whether `name` is an option of this command that is followed by a value.
@@ -154,6 +161,14 @@ mod tests {
             let Err(Failure::Told { exit, message }) = line(text) else { panic!("{text}") };
             assert_eq!(exit, super::super::Exit::Usage, "{text}");
             assert!(message.contains("--help"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_does_not_exist_is_called_so() {
+        for text in ["alow 3", "--config x alow", "help alow", "alow flows"] {
+            let Err(Failure::Told { message, .. }) = line(text) else { panic!("{text}") };
+            assert_eq!(message, "there is no command alow: glacic --help lists them", "{text}");
         }
     }
 

@@ -10,7 +10,12 @@ use crate::flow::{Port, Unreadable};
 
 /// A word that stands for a value of the control protocol, with dashes for its underscores. The error lists the words.
 pub fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_value(serde_json::Value::String(text.replace('-', "_"))).map_err(|error| error.to_string())
+    serde_json::from_value(serde_json::Value::String(text.replace('-', "_"))).map_err(|error| {
+        // serde says "unknown variant `x`, expected one of `a`, `b`"; what was given is told already.
+        let told = error.to_string();
+        let (_, words) = told.split_once(", expected ").unwrap_or(("", &told));
+        format!("expected {}", words.replace('`', "").replace('_', "-"))
+    })
 }
 
 /// `on` or `off`.
@@ -64,8 +69,8 @@ mod tests {
     fn words_are_those_of_the_protocol() {
         assert_eq!(word("pending"), Ok(State::Pending));
         assert_eq!(word("first-seen"), Ok(Sort::FirstSeen));
-        let error = word::<State>("maybe").unwrap_err();
-        assert!(error.contains("pending") && error.contains("allowed") && error.contains("denied"), "{error}");
+        assert_eq!(word::<State>("maybe"), Err("expected one of pending, allowed, denied".to_owned()));
+        assert!(word::<Sort>("age").unwrap_err().contains("first-seen"), "words are told as they are typed");
     }
 
     #[test]
