@@ -21,7 +21,12 @@ fn holds(name: &str, part: &str, wanted: &str) {
         let whole = format!("{}{wanted}{}", &text[..from], &text[to..]);
         std::fs::write(root().join(name), whole).expect("the document can be written");
     } else {
-        assert_eq!(&text[from..to], wanted, "{name}: run this test with GLACIC_BLESS=1 to rewrite it");
+        let (shown, wanted): (Vec<_>, Vec<_>) = (text[from..to].lines().collect(), wanted.lines().collect());
+        let differ = (0..shown.len().max(wanted.len())).find(|line| shown.get(*line) != wanted.get(*line));
+        if let Some(line) = differ {
+            let (shown, wanted) = (shown.get(line), wanted.get(line));
+            panic!("{name} says {shown:?}, the code {wanted:?}: GLACIC_BLESS=1 rewrites it");
+        }
     }
 }
 
