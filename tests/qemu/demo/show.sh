@@ -84,7 +84,8 @@ daemon=
 start() {
 	glacic daemon >/run/daemon.log 2>&1 &
 	daemon=$!
-	must until_true 20 sh -c 'glacic status >/dev/null 2>&1'
+	# It answers before its ruleset is in the kernel, and what is sent in between is nobody's.
+	must until_true 60 sh -c 'glacic status --json 2>/dev/null | grep -q "\"ruleset\":true"'
 }
 stop() {
 	kill "$daemon"
