@@ -78,6 +78,7 @@ class Packages:
                 raise Fault(f"{program} is missing: guests are made from Debian packages (install apt and dpkg)")
         if not KEYRING.exists():
             raise Fault(f"{KEYRING} is missing (install debian-archive-keyring)")
+        print(f"looking for the packages of {self.machine.name} guests in Debian's archive", file=sys.stderr, flush=True)
         self._configure()
         whole = True
         try:
@@ -104,6 +105,7 @@ class Packages:
         missing = [name for name, folder in by_name.items() if not (target / folder).is_dir()]
         with tempfile.TemporaryDirectory(dir=self.home) as work:
             if missing:
+                print(f"downloading {', '.join(missing)}", file=sys.stderr, flush=True)
                 self._apt("apt-get", "-q", "download", *missing, folder=work)
             for name in missing:
                 package = next(Path(work).glob(f"{name}_*.deb"))
