@@ -9,6 +9,7 @@ import secrets
 import selectors
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,20 @@ TROUBLE = re.compile(rb"Kernel panic|\bOops\b|BUG: |WARNING: CPU|general protect
 """What a kernel says when the run is worth nothing any more."""
 
 TAIL_LINES = 60
+
+_running: set[subprocess.Popen] = set()
+_stop = threading.Event()
+
+
+def stop_all() -> None:
+    """Turns off every guest of this run, and lets no other one start: none has a result then."""
+    _stop.set()
+    for qemu in list(_running):
+        qemu.kill()
+
+
+def stopped() -> bool:
+    return _stop.is_set()
 
 
 @dataclass
@@ -66,11 +81,17 @@ def run(machine: Machine, kernel: Path, initramfs: bytes, memory: int, cpus: int
     qemu = subprocess.Popen(
         command(machine, kernel, Path(initrd.name), memory, cpus, f"glacic.nonce={nonce}"),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        # Ctrl-C is for this run, which then turns its guests off.
+        start_new_session=True,
     )
+    _running.add(qemu)
+    if stopped():
+        qemu.kill()
     try:
         with open(log, "wb") as copy:
             return _Listener(qemu, nonce, seconds, expected, copy, follow).outcome(log)
     finally:
+        _running.discard(qemu)
         qemu.kill()
         qemu.wait()
         qemu.stdout.close()

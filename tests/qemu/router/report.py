@@ -14,6 +14,13 @@ def line(case: Case, outcome: Outcome) -> str:
     return f"{word}  {case.name:<20} {outcome.checks:>4} checks  {times}" + (f"\n      {outcome.fault}" if outcome.fault else "")
 
 
+def followed(outcome: Outcome) -> str:
+    """For somebody who has read the case's own words."""
+    if outcome.fault:
+        return f"FAILED: {outcome.fault} (the router's console: {outcome.log})"
+    return f"All of it was checked: {outcome.checks} checks. The router took {outcome.boot_seconds:.0f} s to boot, the rest {outcome.case_seconds:.0f} s."
+
+
 def failure(case: Case, outcome: Outcome) -> str:
     return f"---- the console of {case.name}, its end (all of it: {outcome.log})\n{outcome.tail()}\n----"
 
