@@ -279,7 +279,7 @@ impl House {
                     }
                 }
             }
-            Report::Counters { ticket, flows } => {
+            Report::Counters { ticket, flows, no_mac: _ } => {
                 self.counted = self.now.mono;
                 for (key, connections) in flows {
                     let connections = u32::try_from(connections).unwrap_or(u32::MAX);

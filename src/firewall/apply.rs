@@ -38,7 +38,7 @@ use super::nft::Tools;
 use super::plan::Plan;
 use super::publish;
 use super::ruleset::{ruleset, sets as sets_text, swap, whole};
-use super::set::{Set, Shape, TABLE, schema};
+use super::set::{NO_MAC, Set, Shape, TABLE, schema};
 
 /// How often a listing is begun anew because the ruleset changed meanwhile.
 const LISTINGS: usize = 4;
@@ -51,6 +51,14 @@ pub struct Kernel {
     known: Known,
     /// Connections read from counters that a new table has ended, not reported yet.
     carried: Vec<(Key, u64)>,
+    no_mac: NoMac,
+}
+
+/// Packets without a hardware address: as counted by tables that are gone, and by the one that is there.
+#[derive(Debug, Clone, Copy, Default)]
+struct NoMac {
+    gone: u64,
+    last: u64,
 }
 
 /// How a load went.
@@ -63,7 +71,7 @@ pub struct Loaded {
 impl Kernel {
     pub fn new(tools: Tools) -> Result<Kernel, Error> {
         let sets = Sets::open(TableFamily::Inet, TABLE)?;
-        Ok(Kernel { tools, sets, loaded: None, known: Known::default(), carried: Vec::new() })
+        Ok(Kernel { tools, sets, loaded: None, known: Known::default(), carried: Vec::new(), no_mac: NoMac::default() })
     }
 
     pub fn loaded(&self) -> Option<&Plan> {
@@ -205,6 +213,18 @@ impl Kernel {
             }
         }
         Ok(flows)
+    }
+
+    /// Packets of guarded interfaces that carried no hardware address, since this began.
+    pub fn no_mac(&mut self) -> u64 {
+        if let Ok(Some(packets)) = self.sets.counter(NO_MAC) {
+            if packets < self.no_mac.last {
+                // A new table counts from nothing.
+                self.no_mac.gone = self.no_mac.gone.saturating_add(self.no_mac.last);
+            }
+            self.no_mac.last = packets;
+        }
+        self.no_mac.gone.saturating_add(self.no_mac.last)
     }
 
     /// Whether the table is still there; if not, everything about it is forgotten.

@@ -50,7 +50,8 @@ pub enum Report {
     /// A change of flows or of a device was carried out, except for what `failed` names.
     Applied { ticket: Option<u32>, failed: Vec<Failure>, sizes: SetSizes },
     /// Connections that began since the last such report. Flows without any are left out.
-    Counters { ticket: Option<u32>, flows: Vec<(Key, u64)> },
+    /// `no_mac` counts packets without a hardware address since the thread began.
+    Counters { ticket: Option<u32>, flows: Vec<(Key, u64)>, no_mac: u64 },
     /// Connections that a denial ended. Reported when there were any, or when something failed.
     Cut { what: Subject, connections: u32, trouble: Option<String> },
     /// Somebody removed our table: the answer is another [`Request::Load`].

@@ -221,7 +221,8 @@ impl Thread {
             }
             // What cannot be read now is in the next report.
             Request::Counters { ticket } => {
-                out.send(Report::Counters { ticket, flows: self.kernel.counters().unwrap_or_default() })
+                let flows = self.kernel.counters().unwrap_or_default();
+                out.send(Report::Counters { ticket, flows, no_mac: self.kernel.no_mac() })
             }
             Request::Unload => {
                 let trouble = self.kernel.unload().err().map(|error| error.to_string());

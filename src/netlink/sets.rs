@@ -145,6 +145,22 @@ impl Sets {
         }
     }
 
+    /// The packets that a named counter of the table has counted; `None` if there is no such counter.
+    pub fn counter(&mut self, name: &str) -> Result<Option<u64>, Error> {
+        let table = &self.table;
+        let mut packets = None;
+        let ended = self.exchange.ask(
+            "read a counter",
+            |builder, sequence| table.get_counter(builder, sequence, name),
+            |message| packets = packets.or_else(|| tables::counter(&message)),
+        );
+        match ended {
+            Ok(_) => Ok(packets),
+            Err(error) if error.cause == Cause::Gone => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Removes the table with all that is in it; it may be gone already.
     pub fn delete_table(&mut self) -> Result<(), Error> {
         let said = self.transaction(1, |table, builder, sequence| table.delete(builder, sequence));
@@ -237,158 +253,4 @@ fn module_missing(error: Error) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::flow::{Mac, Protocol};
-    use crate::netlink::namespace::{Namespace, nft, udp};
-
-    fn key(port: u16) -> KeyBytes {
-        KeyBytes::new().ether_addr(Mac([2, 0, 0, 0, 0, 1])).inet_proto(Protocol::UDP).inet_service(port)
-    }
-
-    fn put(set: &str, port: u16) -> Change<'_> {
-        Change { set, key: key(port), put: true }
-    }
-
-    fn remove(set: &str, port: u16) -> Change<'_> {
-        Change { put: false, ..put(set, port) }
-    }
-
-    fn with_sets(script: &'static str, check: impl FnOnce(&mut Sets) + Send + 'static) {
-        let Some(namespace) = Namespace::new() else { return };
-        namespace.run(move || {
-            nft(script);
-            check(&mut Sets::open(TableFamily::Inet, "glacic").unwrap());
-        });
-    }
-
-    const TWO: &str = "table inet glacic {
-        set two { type ether_addr . inet_proto . inet_service
-            size 2
-            counter
-        }
-        set many { type ether_addr . inet_proto . inet_service
-            size 65535
-        }
-        set macs { type ether_addr
-        }
-    }";
-
-    fn listed(sets: &mut Sets, set: &str) -> Vec<Vec<u8>> {
-        let mut keys = Vec::new();
-        let listing = sets.elements(set, |element| keys.push(element.key.to_vec())).unwrap();
-        assert_eq!(listing, Listing { elements: keys.len(), interrupted: false });
-        keys.sort();
-        keys
-    }
-
-    fn keys(ports: &[u16]) -> Vec<Vec<u8>> {
-        ports.iter().map(|port| key(*port).as_bytes().to_vec()).collect()
-    }
-
-    #[test]
-    fn what_is_put_is_there_and_what_is_removed_is_gone() {
-        with_sets(TWO, |sets| {
-            let done = |done| Applied { done, failed: Vec::new() };
-            assert_eq!(sets.apply(&[put("two", 1), put("two", 2), put("many", 3)]), done(3));
-            assert_eq!(listed(sets, "two"), keys(&[1, 2]));
-            assert_eq!(sets.apply(&[put("two", 1), put("two", 2)]), done(2), "again");
-            assert_eq!(sets.apply(&[remove("two", 1), put("two", 9)]), done(2), "in place of another");
-            assert_eq!(listed(sets, "two"), keys(&[2, 9]));
-            assert_eq!(sets.apply(&[remove("two", 2), remove("two", 7), remove("two", 9)]), done(3), "gone already");
-            assert_eq!(listed(sets, "two"), keys(&[]));
-            let mac = Change { set: "macs", key: KeyBytes::new().ether_addr(Mac([2, 0, 0, 0, 0, 7])), put: true };
-            assert_eq!(sets.apply(&[mac]), done(1), "a key of one part");
-            assert_eq!(listed(sets, "macs"), [vec![2, 0, 0, 0, 0, 7]]);
-        });
-    }
-
-    #[test]
-    fn a_bad_change_does_not_block_the_others() {
-        with_sets(TWO, |sets| {
-            let changes = [
-                put("two", 1),
-                put("absent", 1),
-                put("two", 2),
-                put("two", 3),
-                put("many", 4),
-                Change { key: KeyBytes::new().inet_service(1), ..put("many", 0) },
-                remove("many", 77),
-                put("many", 5),
-            ];
-            let applied = sets.apply(&changes);
-            let failed: Vec<_> = applied.failed.iter().map(|(index, error)| (*index, error.cause)).collect();
-            assert_eq!(failed, [(1, Cause::Gone), (3, Cause::Full), (5, Cause::Other)], "{applied:?}");
-            assert_eq!(applied.done, 5);
-            assert_eq!(listed(sets, "two"), keys(&[1, 2]));
-            assert_eq!(listed(sets, "many"), keys(&[4, 5]));
-            assert!(applied.failed[1].1.to_string().contains("set two: the set is full"), "{}", applied.failed[1].1);
-        });
-    }
-
-    #[test]
-    fn what_is_there_can_be_put_again_into_a_full_set() {
-        with_sets(TWO, |sets| {
-            assert_eq!(sets.apply(&[put("two", 1), put("two", 2)]).done, 2);
-            let applied = sets.apply(&[put("two", 1), put("two", 3)]);
-            assert_eq!((applied.done, applied.failed.len()), (1, 1), "{applied:?}");
-        });
-    }
-
-    #[test]
-    fn many_changes_and_many_failures_are_told_apart() {
-        with_sets(TWO, |sets| {
-            let changes: Vec<_> =
-                (0..3000).map(|port| put(if port % 2 == 0 { "many" } else { "absent" }, port)).collect();
-            let applied = sets.apply(&changes);
-            assert_eq!((applied.done, applied.failed.len()), (1500, 1500));
-            assert!(applied.failed.iter().all(|(index, _)| index % 2 == 1));
-            assert_eq!(sets.elements("many", |_| ()).unwrap().elements, 1500);
-        });
-    }
-
-    #[test]
-    fn answers_that_do_not_fit_the_socket_come_in_later_turns() {
-        with_sets(TWO, |sets| {
-            sets.exchange.socket.set_receive_buffer(2048);
-            let changes: Vec<_> =
-                (0..64).map(|port| put(if port % 2 == 0 { "many" } else { "absent" }, port)).collect();
-            let applied = sets.apply(&changes);
-            assert_eq!((applied.done, applied.failed.len()), (32, 32));
-        });
-    }
-
-    #[test]
-    fn counters_count_what_met_the_element() {
-        let script = "table inet glacic {
-            set ports { type inet_service
-                counter
-                flags timeout
-            }
-            chain output { type filter hook output priority 0
-                udp dport @ports accept
-            }
-        }";
-        with_sets(script, |sets| {
-            let change = Change { set: "ports", key: KeyBytes::new().inet_service(7), put: true };
-            assert_eq!(sets.apply(&[change]).done, 1);
-            (0..3).for_each(|_| drop(udp("127.0.0.1:0").send_to(b"12", "127.0.0.1:7")));
-            let mut seen = None;
-            sets.elements("ports", |element| seen = Some((element.packets, element.bytes))).unwrap();
-            assert_eq!(seen, Some((Some(3), Some(90))));
-        });
-    }
-
-    #[test]
-    fn a_table_is_found_and_deleted() {
-        with_sets(TWO, |sets| {
-            assert_eq!(sets.table_exists(), Ok(true));
-            assert_eq!(sets.delete_table(), Ok(()));
-            assert_eq!(sets.table_exists(), Ok(false));
-            assert_eq!(sets.delete_table(), Ok(()), "gone already");
-            assert_eq!(sets.elements("two", |_| ()).unwrap_err().cause, Cause::Gone);
-            let applied = sets.apply(&[put("two", 1), remove("two", 2)]);
-            assert_eq!((applied.done, applied.failed.len()), (1, 1));
-        });
-    }
-}
+mod tests;

@@ -11,6 +11,8 @@ pub(super) const DELETE_TABLE: u8 = 2;
 const NEW_ELEMENT: u8 = 12;
 const GET_ELEMENT: u8 = 13;
 const DELETE_ELEMENT: u8 = 14;
+const NEW_OBJECT: u8 = 18;
+const GET_OBJECT: u8 = 19;
 
 /// `NFTA_TABLE_*`.
 const TABLE_NAME: u16 = 1;
@@ -28,6 +30,12 @@ const KEY: u16 = 1;
 const EXPIRATION: u16 = 5;
 const EXPRESSION: u16 = 7;
 const EXPRESSIONS: u16 = 11;
+/// `NFTA_OBJ_*` and `NFT_OBJECT_COUNTER`.
+const OBJECT_TABLE: u16 = 1;
+const OBJECT_NAME: u16 = 2;
+const OBJECT_TYPE: u16 = 3;
+const OBJECT_DATA: u16 = 4;
+const COUNTER: u32 = 1;
 /// `NFTA_DATA_VALUE`.
 const VALUE: u16 = 1;
 /// `NFTA_EXPR_*` and `NFTA_COUNTER_*`.
@@ -97,6 +105,15 @@ impl Table {
         });
     }
 
+    /// Asks for a named counter.
+    pub fn get_counter(&self, builder: &mut Builder, sequence: u32, name: &str) {
+        builder.netfilter(self.header(GET_OBJECT, REQUEST | ACKNOWLEDGE, sequence), self.family as u8, 0, |body| {
+            body.put_text(OBJECT_TABLE, &self.name);
+            body.put_text(OBJECT_NAME, name);
+            body.put_be32(OBJECT_TYPE, COUNTER);
+        });
+    }
+
     pub fn delete(&self, builder: &mut Builder, sequence: u32) {
         builder.netfilter(self.header(DELETE_TABLE, REQUEST, sequence), self.family as u8, 0, |body| {
             body.put_text(TABLE_NAME, &self.name);
@@ -154,6 +171,14 @@ fn count(element: &mut Element<'_>, expression: &Attribute<'_>) {
     let Some(counter) = attributes.find(EXPRESSION_DATA) else { return };
     element.packets = counter.nested().find(COUNTER_PACKETS).and_then(|packets| packets.be64());
     element.bytes = counter.nested().find(COUNTER_BYTES).and_then(|bytes| bytes.be64());
+}
+
+/// The packets of a named counter.
+pub fn counter(message: &Message<'_>) -> Option<u64> {
+    if message.kind != Subsystem::Tables.kind(NEW_OBJECT) {
+        return None;
+    }
+    message.attributes(NETFILTER_HEADER).find(OBJECT_DATA)?.nested().find(COUNTER_PACKETS)?.be64()
 }
 
 /// The table a notification is about.
