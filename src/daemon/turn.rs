@@ -9,7 +9,7 @@ use super::clock;
 use super::control::Client;
 use super::house::House;
 use super::kernel::REFILL;
-use super::poll::PollSet;
+use super::poll::{Interest, PollSet};
 use super::signals::Signal;
 use super::start::{STOP_KERNEL, STOP_STORE};
 use super::warnings::Subject;
@@ -60,16 +60,19 @@ impl House {
 
     fn watch(&self, set: &mut PollSet<Ready>) {
         for (index, fd) in self.sources.fds() {
-            set.add(Ready::Source(index), fd, false);
+            set.add(Ready::Source(index), fd, Interest::READ);
         }
-        set.add(Ready::Links, self.sources.links(), false);
-        set.add(Ready::Alarm, self.alarm.as_fd(), false);
-        set.add(Ready::Signals, self.signals.as_fd(), false);
+        set.add(Ready::Links, self.sources.links(), Interest::READ);
+        set.add(Ready::Alarm, self.alarm.as_fd(), Interest::READ);
+        set.add(Ready::Signals, self.signals.as_fd(), Interest::READ);
         self.control.watch(set, Ready::Listener, Ready::Client);
     }
 
     /// How long nothing has to be done unless something happens.
     fn patience(&self) -> Duration {
+        if !self.control.waiting().is_empty() {
+            return Duration::ZERO;
+        }
         if self.kernel.is_stuck() {
             return Duration::from_millis(20);
         }
