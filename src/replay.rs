@@ -60,7 +60,7 @@ pub fn run(input: impl Read, policy: Policy) -> Result<Report, pcap::Error> {
                 let sighting = Sighting { mac: Some(mac), zone: None, facts };
                 // A flow of a capture has no past: where the engine would ask for it, there is none.
                 if engine.packet(&sighting, now) == Answer::Ask(key_of(mac, &facts)) {
-                    engine.resume(&sighting, None, now);
+                    engine.resume(&sighting, now);
                 }
                 learned.take(&mut engine, now.wall, &mut report.events);
             }

@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
         let known = sighting.mac.map(|mac| glacic::engine::key_of(mac, &sighting.facts)).and_then(|key| engine.lookup(&key));
         let mut answer = engine.packet(&sighting, now);
         if let Answer::Ask(_) = answer {
-            answer = engine.resume(&sighting, None, now);
+            answer = engine.resume(&sighting, now);
         }
         if !learning && answer == Answer::Verdict(Verdict::Pass) {
             assert_eq!(known.map(|(_, state)| state), Some(State::Allowed));

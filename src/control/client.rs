@@ -143,7 +143,7 @@ impl Client {
 
     /// Asks for the events, which come until the daemon goes away.
     pub fn events(mut self) -> Result<Events, Fault> {
-        self.send(&Request::Events)?;
+        let _: serde_json::Value = self.ask(&Request::Events)?;
         Ok(Events { client: self })
     }
 

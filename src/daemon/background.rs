@@ -22,7 +22,7 @@ pub enum Task {
     /// Read the configuration again.
     Reload,
     /// Look up again which interfaces are guarded: one has come or gone.
-    Resolve(Box<Settings>),
+    Resolve(Asked),
     /// Read the names of devices; these, the owner's own, come first.
     Names(Vec<(Mac, String)>),
 }
@@ -33,12 +33,26 @@ pub enum News {
     Config(Box<Resolved>),
     /// The interfaces that are guarded now, and what cannot be.
     Guarded {
+        asked: Asked,
         guarded: Vec<Guarded>,
         warnings: Vec<String>,
     },
     /// The configuration cannot be used; one line a problem.
     Refused(String),
     Names(Vec<(Mac, String)>),
+}
+
+/// What was to be guarded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    zones: Vec<String>,
+    interfaces: Vec<String>,
+}
+
+impl Asked {
+    pub fn of(settings: &Settings) -> Asked {
+        Asked { zones: settings.zones.clone(), interfaces: settings.interfaces.clone() }
+    }
 }
 
 /// Settings, and what they mean on this router.
@@ -59,7 +73,6 @@ pub struct Background {
 
 impl Background {
     pub fn start(config: PathBuf, tools: Tools, news: SyncSender<News>, waker: Waker) -> std::io::Result<Background> {
-        // More than eight tasks at once are the same ones again.
         let (tasks, inbox) = mpsc::sync_channel(8);
         thread::Builder::new().name("background".to_owned()).stack_size(256 * 1024).spawn(move || {
             for task in inbox {
@@ -68,9 +81,9 @@ impl Background {
                         Ok(resolved) => News::Config(Box::new(resolved)),
                         Err(problems) => News::Refused(problems),
                     },
-                    Task::Resolve(settings) => {
-                        let (guarded, warnings) = resolve(&settings, &tools);
-                        News::Guarded { guarded, warnings }
+                    Task::Resolve(asked) => {
+                        let (guarded, warnings) = resolve(&asked, &tools);
+                        News::Guarded { asked, guarded, warnings }
                     }
                     Task::Names(own) => News::Names(names(own)),
                 };
@@ -83,9 +96,18 @@ impl Background {
         Ok(Background { tasks })
     }
 
-    /// Hands over a task; one that does not fit is one that is waiting already.
-    pub fn ask(&self, task: Task) {
-        let _ = self.tasks.try_send(task);
+    /// Hands over a task; `false`: too many wait.
+    pub fn ask(&self, task: Task) -> bool {
+        self.tasks.try_send(task).is_ok()
+    }
+}
+
+#[cfg(test)]
+impl Background {
+    /// The way to a thread that is not there: whoever holds the other end plays it.
+    pub fn to_nobody() -> (Background, mpsc::Receiver<Task>) {
+        let (tasks, inbox) = mpsc::sync_channel(8);
+        (Background { tasks }, inbox)
     }
 }
 
@@ -98,15 +120,15 @@ pub fn read_config(path: &Path, tools: &Tools) -> Result<Resolved, String> {
     let lines: Vec<String> = outcome.lines().collect();
     match outcome.settings {
         Some(settings) => {
-            let (guarded, warnings) = resolve(&settings, tools);
+            let (guarded, warnings) = resolve(&Asked::of(&settings), tools);
             Ok(Resolved { settings, guarded, problems: lines, warnings })
         }
         None => Err(lines.join("\n")),
     }
 }
 
-fn resolve(settings: &Settings, tools: &Tools) -> (Vec<Guarded>, Vec<String>) {
-    let found = zones::find(&settings.zones, &settings.interfaces, tools);
+fn resolve(asked: &Asked, tools: &Tools) -> (Vec<Guarded>, Vec<String>) {
+    let found = zones::find(&asked.zones, &asked.interfaces, tools);
     let refused = found.refused.iter().map(ToString::to_string);
     (found.guarded, refused.chain(found.notes).collect())
 }

@@ -5,22 +5,22 @@ use super::warnings::Subject;
 use crate::engine::Effect;
 use crate::engine::events::{Event, What};
 use crate::firewall;
-use crate::flow::Key;
+use crate::flow::{FlowId, Key};
 use crate::store::{Request, Seen};
 
-/// Connections that wait to be told to the store, at most; beyond it the oldest are told less exactly, not more slowly.
+/// Connections that are told to the store at once. What comes while as many wait, and the store takes none, is not counted.
 const SEEN: usize = 2048;
 
 impl House {
     /// Carries out what the engine has asked for. `ticket` is reported by the kernel once its part is done.
     pub fn settle(&mut self, ticket: Option<u32>) {
         let mut changes = Vec::new();
-        let mut refused: Option<Key> = None;
+        let mut refused: Option<(Key, FlowId)> = None;
         let effects: Vec<Effect> = self.engine.take_effects().collect();
         for effect in effects {
             match effect {
                 Effect::Insert { record, zone } => {
-                    let (key, state) = (record.key, record.state);
+                    let (key, id, state) = (record.key, record.id, record.state);
                     match self.store.handle.try_send(Request::Insert { record, zone }) {
                         Ok(()) => {
                             self.stats.store_writes += 1;
@@ -30,13 +30,14 @@ impl House {
                             // Nothing is believed that is not kept: the flow will be learned again.
                             self.stats.store_errors += 1;
                             self.engine.unlearn(&key);
-                            refused = Some(key);
+                            refused = Some((key, id));
                         }
                     }
                 }
-                Effect::Kernel { key, .. } if refused == Some(key) => {}
+                Effect::Kernel { key, .. } if refused.is_some_and(|(refused, _)| refused == key) => {}
                 Effect::Kernel { key, before, after } => changes.push(firewall::Change { key, before, after }),
                 Effect::Seen { key, at, connections } => self.seen(Seen { key, at, connections }),
+                Effect::Event(What::FlowNew { flow }) if refused.is_some_and(|(_, id)| flow.id == Some(id)) => {}
                 Effect::Event(what) => self.tell(what),
             }
         }
@@ -48,8 +49,12 @@ impl House {
 
     /// Notes connections for the store.
     pub fn seen(&mut self, seen: Seen) {
-        if self.store.seen.len() < SEEN {
-            self.store.seen.push(seen);
+        if self.store.seen.len() >= SEEN {
+            self.send_seen();
+        }
+        match self.store.seen.len() < SEEN {
+            true => self.store.seen.push(seen),
+            false => self.stats.store_errors += 1,
         }
     }
 
@@ -79,8 +84,9 @@ impl House {
                 log::error!("the configuration is not applied, the old one stays: {message}")
             }
             What::ConfigReloaded => log::info!("the configuration has been read again"),
-            What::FlowChanged { flow } => log::info!("now {:?}: {} {}/{}", flow.state, flow.mac, flow.proto, flow.port),
-            What::FlowForgotten { .. } | What::DeviceChanged { .. } | What::LearningChanged { .. } => {}
+            // Decisions may be about thousands of flows, and are logged where they are taken in.
+            What::FlowChanged { .. } | What::FlowForgotten { .. } => {}
+            What::DeviceChanged { .. } | What::LearningChanged { .. } => {}
         }
         self.control.broadcast(&Event { time: self.now.wall, what });
     }
@@ -95,6 +101,7 @@ impl House {
     pub fn failed(&mut self, failed: &[firewall::Failure]) {
         self.stats.firewall_errors += failed.len() as u64;
         let Some(first) = failed.first() else { return };
+        self.kernel.later(self.now.mono);
         let more = match failed.len() {
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),

@@ -33,10 +33,6 @@ pub struct Waiting {
     pub until: Monotonic,
 }
 
-/// There is no room to wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
-
 /// All packets that wait.
 #[derive(Default)]
 pub struct Lobby {
@@ -50,14 +46,15 @@ impl Lobby {
         self.waiting.len()
     }
 
-    /// Lets a packet wait, unless the lobby is full.
-    pub fn enter(&mut self, waiting: Waiting) -> Result<(), Full> {
-        if self.waiting.len() >= CAPACITY {
-            return Err(Full);
-        }
+    /// Whether there is no room to wait.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= CAPACITY
+    }
+
+    /// Lets a packet wait; there must be room.
+    pub fn enter(&mut self, waiting: Waiting) {
         self.waiting.push(waiting);
         self.peak = self.peak.max(self.waiting.len());
-        Ok(())
     }
 
     /// Whether a packet of this flow waits for the store already: one question is enough.
@@ -83,5 +80,59 @@ impl Lobby {
     /// When the first packet loses its patience.
     pub fn next_deadline(&self) -> Option<Monotonic> {
         self.waiting.iter().map(|waiting| waiting.until).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::tests::sighting;
+    use crate::engine::key_of;
+
+    const NOON: Monotonic = Monotonic::from_secs(1000);
+
+    fn waiting(port: u16, awaiting: Awaiting, seconds: u64) -> Waiting {
+        let sighting = sighting(port);
+        let key = key_of(sighting.mac.unwrap(), &sighting.facts);
+        Waiting { key, awaiting, sighting, held: None, until: NOON.after(Duration::from_secs(seconds)) }
+    }
+
+    #[test]
+    fn whoever_is_called_is_gone_and_the_others_stay_in_order() {
+        let mut lobby = Lobby::default();
+        (1..=4).for_each(|port| lobby.enter(waiting(port, Awaiting::Store, 1)));
+        let called = lobby.call(|waiting| waiting.sighting.facts.port % 2 == 0);
+        assert_eq!(called.iter().map(|waiting| waiting.sighting.facts.port).collect::<Vec<_>>(), [2, 4]);
+        assert_eq!((lobby.len(), lobby.peak), (2, 4));
+        assert!(lobby.call(|waiting| waiting.sighting.facts.port == 2).is_empty());
+    }
+
+    #[test]
+    fn one_question_a_flow_is_enough() {
+        let mut lobby = Lobby::default();
+        lobby.enter(waiting(1, Awaiting::Owner, 1));
+        let key = waiting(1, Awaiting::Store, 1).key;
+        assert!(!lobby.is_asked(&key), "the owner is not the store");
+        lobby.enter(waiting(1, Awaiting::Store, 1));
+        assert!(lobby.is_asked(&key) && !lobby.is_asked(&waiting(2, Awaiting::Store, 1).key));
+    }
+
+    #[test]
+    fn patience_ends_for_each_in_its_own_time() {
+        let mut lobby = Lobby::default();
+        [3, 1, 2].into_iter().for_each(|seconds| lobby.enter(waiting(1, Awaiting::Store, seconds)));
+        assert_eq!(lobby.next_deadline(), Some(NOON.after(Duration::from_secs(1))));
+        assert!(lobby.call_expired(Monotonic { millis: NOON.millis + 999 }).is_empty());
+        assert_eq!(lobby.call_expired(NOON.after(Duration::from_secs(2))).len(), 2);
+        assert_eq!((lobby.len(), lobby.expired), (1, 2));
+    }
+
+    #[test]
+    fn there_is_room_for_so_many() {
+        let mut lobby = Lobby::default();
+        while !lobby.is_full() {
+            lobby.enter(waiting(1, Awaiting::Store, 1));
+        }
+        assert_eq!(lobby.len(), CAPACITY);
     }
 }

@@ -1,3 +1,5 @@
+//! Everything the event loop holds, and how new settings are taken over.
+
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -16,8 +18,8 @@ use super::warnings::{Subject, Warnings};
 use crate::config::Settings;
 use crate::config::settings::Device;
 use crate::control::protocol::{FlowCounts, Stats};
-use crate::engine::{Engine, Policy};
-use crate::firewall::{Ask, Guarded, Plan, Report};
+use crate::engine::Engine;
+use crate::firewall::{Guarded, Report};
 use crate::flow::{DeviceMode, Mac, Monotonic, Now};
 use crate::store::{self, Reply, Seen};
 
@@ -33,6 +35,26 @@ pub struct StoreLink {
     pub lag: Duration,
     /// Connections that wait to be told.
     pub seen: Vec<Seen>,
+    /// What must reach the store, and found its inbox full.
+    pub owed: Vec<store::Request>,
+}
+
+impl StoreLink {
+    /// Hands over what must not be lost, now or as soon as the store takes it.
+    pub fn owe(&mut self, request: store::Request) {
+        // Of limits the last ones count.
+        if matches!(request, store::Request::Limits(_)) {
+            self.owed.retain(|owed| !matches!(owed, store::Request::Limits(_)));
+        }
+        self.owed.push(request);
+        self.pay();
+    }
+
+    pub fn pay(&mut self) {
+        let handle = &self.handle;
+        let paid = self.owed.iter().take_while(|request| handle.try_send((*request).clone()).is_ok()).count();
+        self.owed.drain(..paid);
+    }
 }
 
 /// The kernel's counts of the queues, as they were last seen.
@@ -55,6 +77,10 @@ pub struct Due {
     pub keep: Monotonic,
     /// Another look at which interfaces are guarded, after one has come, gone or changed.
     pub resolve: Option<Monotonic>,
+    /// Another attempt to open the sources that could not be opened, or that failed.
+    pub sources: Option<Monotonic>,
+    /// The configuration is to be read again, as soon as the background takes the task.
+    pub reload: bool,
 }
 
 /// Everything the event loop holds.
@@ -106,84 +132,30 @@ impl House {
         (Judge { engine, lobby, store: &store.handle, stats, manner, now: *now }, sources)
     }
 
-    /// The ruleset that the settings, the learning mode and this kernel's abilities ask for.
-    fn plan(&self) -> Plan {
-        let mut plan = Plan::new(&self.settings, self.learning.is_on(), self.guarded.clone());
-        if let Ask::Queue { first, count } = plan.ask {
-            if self.without_queue {
-                plan = plan.with_log(self.settings.log_group);
-            } else if let Some(mark) = self.queue_mark {
-                plan.ask = Ask::Marked { first, count, mark };
-            }
-        }
-        plan
-    }
-
-    /// Brings engine, sources and ruleset to what the settings and the learning mode say now. Sources are opened before
-    /// the ruleset that feeds them is loaded, and closed after the one that fed them is gone.
-    pub fn apply(&mut self) {
-        self.sources.guard(&self.guarded);
-        let mut plan = self.plan();
-        let opened = self.sources.open(plan.ask, &self.settings);
-        match opened {
-            Ok(warnings) => self.warnings.set(Subject::Source, warnings.iter().map(ToString::to_string).collect()),
-            Err(error) if matches!(plan.ask, Ask::Queue { .. }) => {
-                self.fall_back(format!("{error}; packets are logged instead of queued until then"));
-                plan = self.plan();
-                if let Err(error) = self.sources.open(plan.ask, &self.settings) {
-                    self.warnings.set(Subject::Source, vec![error.to_string()]);
-                }
-            }
-            Err(error) => self.warnings.set(Subject::Source, vec![error.to_string()]),
-        }
-        let queued = !matches!(plan.ask, Ask::Log { .. });
-        self.engine.configure(Policy::new(&self.settings, self.learning.is_on(), queued));
-        self.kernel.want(plan);
-    }
-
-    /// Goes on with the log on a kernel that cannot queue.
-    pub fn fall_back(&mut self, why: String) {
-        self.without_queue = true;
-        self.warnings.set(Subject::NoQueue, vec![why]);
-    }
-
     /// Takes over new settings.
     pub fn configure(&mut self, resolved: Resolved) {
         let Resolved { settings, guarded, problems, warnings } = resolved;
-        let sockets = |s: &Settings| (s.log_group, s.queues, s.fail_mode, s.placement, s.mark);
-        if sockets(&settings) != sockets(&self.settings) {
-            self.sources.close();
-        }
         // Somebody may have installed what was missing.
         self.without_queue = false;
         self.warnings.clear(Subject::NoQueue);
         self.warnings.set(Subject::Config, problems);
         self.warnings.set(Subject::Guarded, warnings);
-        let _ = self.store.handle.try_send(store::Request::Limits(store_limits(&settings)));
+        self.store.owe(store::Request::Limits(store_limits(&settings)));
         self.learning.configure(&settings, self.now.mono);
         let before: Vec<Device> = std::mem::replace(&mut self.settings, settings).devices;
         self.guarded = guarded;
-        for device in before {
-            let mode = self.stored_mode(device.mac);
-            self.engine.set_device(device.mac, mode, self.now);
+        for mac in before.iter().chain(&self.settings.devices).map(|device| device.mac) {
+            self.engine.set_device(mac, self.mode_of(mac));
         }
-        self.adopt_devices();
         self.due.names = self.now.mono;
         self.apply();
     }
 
-    /// Sets the modes that the configuration gives to devices.
-    pub fn adopt_devices(&mut self) {
-        for device in &self.settings.devices {
-            if device.mode != DeviceMode::Default {
-                self.engine.set_device(device.mac, device.mode, self.now);
-            }
-        }
-    }
-
-    /// The mode a device was given by command.
-    pub fn stored_mode(&self, mac: Mac) -> DeviceMode {
-        self.modes.iter().find(|(known, _)| *known == mac).map_or(DeviceMode::Default, |(_, mode)| *mode)
+    /// The mode of a device: what the configuration says, or else what was said by command.
+    pub fn mode_of(&self, mac: Mac) -> DeviceMode {
+        let configured = self.settings.devices.iter().find(|device| device.mac == mac).map(|device| device.mode);
+        let stored = || self.modes.iter().find(|(known, _)| *known == mac).map(|(_, mode)| *mode);
+        configured.filter(|mode| *mode != DeviceMode::Default).or_else(stored).unwrap_or_default()
     }
 
     /// Turns the learning mode, with everything that follows from it.

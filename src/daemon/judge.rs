@@ -62,22 +62,28 @@ impl Judge<'_> {
             Awaiting::Store => STORE_PATIENCE,
             Awaiting::Owner => self.manner.hold,
         };
+        if self.lobby.is_full() {
+            return Some(match awaiting {
+                Awaiting::Store => self.manner.unanswered(),
+                Awaiting::Owner => Verdict::Refuse,
+            });
+        }
         let ask = awaiting == Awaiting::Store && !self.lobby.is_asked(&key);
         if ask && self.store.try_send(store::Request::Find { key }).is_err() {
             return Some(self.manner.unanswered());
         }
         let until = self.now.mono.after(patience);
-        match self.lobby.enter(Waiting { key, awaiting, sighting, held, until }) {
-            Ok(()) => None,
-            Err(_) if awaiting == Awaiting::Owner => Some(Verdict::Refuse),
-            Err(_) => Some(self.manner.unanswered()),
-        }
+        self.lobby.enter(Waiting { key, awaiting, sighting, held, until });
+        None
     }
 
     /// Goes on with a packet that waited for the store, or for the owner, who has decided.
-    pub fn resume(&mut self, waiting: Waiting, found: Option<&crate::flow::Record>) -> Option<(Held, Verdict)> {
-        let Waiting { sighting, held, .. } = waiting;
-        let answer = self.engine.resume(&sighting, found, self.now);
+    pub fn resume(&mut self, waiting: Waiting) -> Option<(Held, Verdict)> {
+        let Waiting { sighting, held, awaiting, .. } = waiting;
+        let answer = match awaiting {
+            Awaiting::Store => self.engine.resume(&sighting, self.now),
+            Awaiting::Owner => self.engine.judge_again(&sighting, self.now),
+        };
         let verdict = answer.resolve(|answer| self.wait(answer, sighting, held))?;
         count(self.stats, self.manner.placement, verdict, held.is_some());
         held.map(|held| (held, verdict))
@@ -115,5 +121,137 @@ fn count(stats: &mut Stats, placement: Placement, verdict: Verdict, queued: bool
     match accepted {
         true => stats.accepted += 1,
         false => stats.dropped += 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::Receiver;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::daemon::held::CAPACITY;
+    use crate::daemon::tests::{NOON, record, sighting};
+    use crate::engine::Policy;
+    use crate::flow::{FlowId, State};
+
+    /// A judge in a house whose cache has forgotten all but the last of two flows, so that the store has to be asked.
+    struct Court {
+        engine: Engine,
+        lobby: Lobby,
+        store: store::Handle,
+        questions: Receiver<store::Request>,
+        stats: Stats,
+        manner: Manner,
+    }
+
+    impl Court {
+        fn new(policy: Policy, fail_mode: FailMode, inbox: usize) -> Court {
+            let (store, questions) = store::Handle::to_nobody(inbox);
+            let mut engine = Engine::new(Policy { cache_size: 1, ..policy }, FlowId(10), NOON);
+            (1..=2).for_each(|id| engine.load(&record(id, id as u16, State::Denied), NOON));
+            let manner = Manner { placement: Placement::Guard, fail_mode, hold: Duration::from_secs(2) };
+            Court { engine, lobby: Lobby::default(), store, questions, stats: Stats::default(), manner }
+        }
+
+        fn learning(fail_mode: FailMode, inbox: usize) -> Court {
+            Court::new(Policy { learning: true, ..Policy::default() }, fail_mode, inbox)
+        }
+
+        fn judge(&mut self) -> Judge<'_> {
+            let Court { engine, lobby, store, stats, manner, .. } = self;
+            Judge { engine, lobby, store, stats, manner: *manner, now: NOON }
+        }
+
+        fn packet(&mut self, port: u16, id: u32) -> Option<Verdict> {
+            self.judge().judge(Ok(sighting(port)), Some(Held { queue: 100, id, mark: 0 }))
+        }
+
+        fn questions(&self) -> usize {
+            self.questions.try_iter().filter(|request| matches!(request, store::Request::Find { .. })).count()
+        }
+    }
+
+    #[test]
+    fn packets_of_a_flow_wait_for_one_answer_which_decides_about_all() {
+        let mut court = Court::learning(FailMode::Open, 8);
+        assert_eq!((court.packet(1, 1), court.packet(1, 2)), (None, None));
+        assert_eq!((court.questions(), court.lobby.len()), (1, 2));
+        court.engine.found(&record(1, 1, State::Denied));
+        let verdicts: Vec<_> = court
+            .lobby
+            .call(|_| true)
+            .into_iter()
+            .map(|waiting| court.judge().resume(waiting))
+            .map(|resumed| resumed.map(|(held, verdict)| (held.id, verdict)))
+            .collect();
+        assert_eq!(verdicts, [Some((1, Verdict::Deny)), Some((2, Verdict::Deny))]);
+        assert_eq!((court.stats.packets, court.stats.dropped), (2, 2));
+    }
+
+    #[test]
+    fn a_store_that_takes_no_question_leaves_the_answer_to_fail_mode() {
+        for (fail_mode, expected) in [(FailMode::Open, Verdict::Ignore), (FailMode::Closed, Verdict::Refuse)] {
+            let mut court = Court::learning(fail_mode, 0);
+            assert_eq!(court.packet(1, 1), Some(expected));
+            assert_eq!(court.lobby.len(), 0);
+        }
+    }
+
+    #[test]
+    fn a_store_that_does_not_answer_leaves_it_to_fail_mode_after_its_time() {
+        for (fail_mode, expected) in [(FailMode::Open, Verdict::Ignore), (FailMode::Closed, Verdict::Refuse)] {
+            let mut court = Court::learning(fail_mode, 8);
+            assert_eq!(court.packet(1, 7), None);
+            assert_eq!(court.lobby.next_deadline(), Some(NOON.mono.after(STORE_PATIENCE)));
+            let expired = court.lobby.call_expired(NOON.mono.after(STORE_PATIENCE));
+            let (held, verdict) = court.judge().expire(&expired[0]).unwrap();
+            assert_eq!((held.id, verdict), (7, expected));
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_for_a_packet_that_has_no_room_to_wait() {
+        let mut court = Court::learning(FailMode::Closed, CAPACITY + 8);
+        (0..CAPACITY).for_each(|id| assert_eq!(court.packet(1000 + id as u16, id as u32), None));
+        assert_eq!(court.questions(), CAPACITY);
+        assert_eq!(court.packet(1, 1), Some(Verdict::Refuse));
+        assert_eq!(court.questions(), 0);
+        assert_eq!(court.lobby.len(), CAPACITY);
+    }
+
+    #[test]
+    fn the_owner_has_his_own_time_and_silence_is_a_no() {
+        let policy = Policy { learning: false, holds: true, ..Policy::default() };
+        let mut court = Court::new(policy, FailMode::Open, 8);
+        assert_eq!(court.packet(3, 1), None, "the store first");
+        let waiting = court.lobby.call(|_| true).remove(0);
+        assert!(court.judge().resume(waiting).is_none(), "then the owner");
+        assert_eq!(court.lobby.next_deadline(), Some(NOON.mono.after(Duration::from_secs(2))));
+        let expired = court.lobby.call_expired(NOON.mono.after(Duration::from_secs(2)));
+        let verdict = court.judge().expire(&expired[0]).map(|(_, verdict)| verdict);
+        assert_eq!(verdict, Some(Verdict::Refuse), "whatever fail_mode says");
+        assert_eq!((court.stats.accepted, court.stats.dropped), (0, 1), "counted once");
+    }
+
+    #[test]
+    fn in_log_mode_what_waits_is_only_recorded() {
+        let mut court = Court::learning(FailMode::Closed, 8);
+        assert_eq!(court.judge().judge(Ok(sighting(3)), None), None);
+        let waiting = court.lobby.call(|_| true).remove(0);
+        assert!(court.judge().resume(waiting).is_none());
+        assert!(court.engine.has_effects());
+        assert_eq!(court.stats.accepted, 1, "in guard placement it has passed");
+    }
+
+    #[test]
+    fn what_cannot_be_read_follows_the_learning_mode() {
+        for (learning, expected) in [(true, Verdict::Ignore), (false, Verdict::Refuse)] {
+            let mut court = Court::new(Policy { learning, ..Policy::default() }, FailMode::Open, 8);
+            let malformed = crate::wire::facts(&[]).map(|_| sighting(1));
+            let held = Held { queue: 100, id: 1, mark: 0 };
+            assert_eq!(court.judge().judge(malformed, Some(held)), Some(expected));
+            assert_eq!((court.stats.packets, court.stats.malformed), (1, 1));
+        }
     }
 }

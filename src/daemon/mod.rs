@@ -6,6 +6,7 @@
 
 mod answers;
 mod background;
+mod changeover;
 mod clock;
 mod control;
 mod effects;
@@ -17,11 +18,15 @@ mod kernel;
 mod learning;
 mod logger;
 mod names;
+mod news;
 mod poll;
+mod replies;
 mod report;
 mod signals;
 mod sources;
 mod start;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod warnings;
 

@@ -5,6 +5,17 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+/// What a descriptor is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interest {
+    pub read: bool,
+    pub write: bool,
+}
+
+impl Interest {
+    pub const READ: Interest = Interest { read: true, write: false };
+}
+
 /// What is waited for in one turn of the loop: descriptors, each with a name of the caller's.
 pub struct PollSet<T> {
     fds: Vec<libc::pollfd>,
@@ -21,9 +32,14 @@ impl<T: Copy> PollSet<T> {
         self.names.clear();
     }
 
-    /// Waits for `fd` to become readable, and writable too if `write` is set.
-    pub fn add(&mut self, name: T, fd: BorrowedFd<'_>, write: bool) {
-        let events = if write { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
+    /// Waits for `fd`. Where nothing is to be waited for, not even its end is noticed.
+    pub fn add(&mut self, name: T, fd: BorrowedFd<'_>, interest: Interest) {
+        let events = match interest {
+            Interest { read: false, write: false } => return,
+            Interest { read: true, write: false } => libc::POLLIN,
+            Interest { read: false, write: true } => libc::POLLOUT,
+            Interest { read: true, write: true } => libc::POLLIN | libc::POLLOUT,
+        };
         self.fds.push(libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 });
         self.names.push(name);
     }
@@ -102,7 +118,7 @@ mod tests {
     fn a_wake_up_ends_the_wait_and_is_gone_once_cleared() {
         let (mut alarm, waker) = alarm().unwrap();
         let mut set = PollSet::new();
-        set.add("alarm", alarm.as_fd(), false);
+        set.add("alarm", alarm.as_fd(), Interest::READ);
         for _ in 0..10_000 {
             waker.wake();
         }

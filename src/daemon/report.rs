@@ -40,12 +40,14 @@ impl House {
 
     pub fn stats(&self) -> Stats {
         let counts = self.engine.counts;
+        // A store that does not answer lags as long as it has not.
+        let lag = self.store.asked.map_or(self.store.lag, |asked| self.store.lag.max(self.now.mono.since(asked)));
         Stats {
             uptime: self.now.mono.since(self.started).as_secs(),
             held: self.lobby.len() as u64,
             held_peak: self.lobby.peak as u64,
             held_expired: self.lobby.expired,
-            no_mac: counts.no_mac,
+            no_mac: self.stats.no_mac + counts.no_mac,
             cache_hits: counts.hits,
             cache_misses: counts.misses,
             cache_entries: self.engine.cache_len() as u64,
@@ -55,7 +57,7 @@ impl House {
             queue_user_dropped: self.queue_counts.user_dropped,
             store_queue: self.store.handle.queued() as u64,
             firewall_queue: self.kernel.queued() as u64,
-            store_lag_ms: u64::try_from(self.store.lag.as_millis()).unwrap_or(u64::MAX),
+            store_lag_ms: u64::try_from(lag.as_millis()).unwrap_or(u64::MAX),
             sets: self.kernel.sizes.iter().map(|(set, size)| ((*set).to_owned(), u64::from(*size))).collect(),
             ..self.stats.clone()
         }

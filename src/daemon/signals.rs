@@ -12,8 +12,8 @@ pub enum Signal {
     Stop,
 }
 
-/// The signals the daemon heeds, blocked and readable. Threads started afterwards inherit the blocking; programs do not,
-/// since `std::process` starts them with an empty mask.
+/// The signals the daemon heeds, blocked and readable. Threads started afterwards inherit the blocking; so would programs,
+/// for which whoever starts them undoes it.
 pub struct Signals {
     fd: OwnedFd,
 }

@@ -16,8 +16,61 @@ use crate::wire;
 
 /// One open source of packets.
 pub enum Source {
-    Queue(Queue, u16),
-    Log(Box<Log>),
+    Queue(Queue),
+    Log(Box<Log>, u16),
+}
+
+/// What a source is to be, as far as it matters to its socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Queue(QueueSettings),
+    Log(u16),
+}
+
+impl Wanted {
+    /// The sources that `ask` feeds.
+    fn of(ask: Ask, settings: &Settings) -> Vec<Wanted> {
+        match ask {
+            Ask::Queue { first, count } | Ask::Marked { first, count, .. } => (0..count)
+                .filter_map(|more| first.checked_add(more))
+                .map(|number| Wanted::Queue(QueueSettings::new(number, settings)))
+                .collect(),
+            Ask::Log { group } => vec![Wanted::Log(group)],
+        }
+    }
+
+    /// Whether both need the same number of the kernel.
+    fn is_instead_of(self, other: Wanted) -> bool {
+        match (self, other) {
+            (Wanted::Queue(one), Wanted::Queue(other)) => one.number == other.number,
+            (Wanted::Log(one), Wanted::Log(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+impl Source {
+    fn open(wanted: Wanted) -> Result<(Source, Vec<Warning>), Error> {
+        match wanted {
+            Wanted::Queue(settings) => Queue::open(&settings).map(|(queue, told)| (Source::Queue(queue), told)),
+            Wanted::Log(group) => Log::open(group).map(|(log, told)| (Source::Log(Box::new(log), group), told)),
+        }
+    }
+
+    fn is(&self) -> Wanted {
+        match self {
+            Source::Queue(queue) => Wanted::Queue(*queue.settings()),
+            Source::Log(_, group) => Wanted::Log(*group),
+        }
+    }
+
+    /// The queue's number.
+    pub fn queue(&self) -> Option<u16> {
+        match self {
+            Source::Queue(queue) => Some(queue.settings().number),
+            Source::Log(..) => None,
+        }
+    }
 }
 
 /// The open sources, and what it takes to make sense of their packets.
@@ -55,55 +108,53 @@ impl Sources {
     /// Opens what `ask` feeds, beside what is open already, so that no packet meets a queue without a reader.
     pub fn open(&mut self, ask: Ask, settings: &Settings) -> Result<Vec<Warning>, Error> {
         let mut warnings = Vec::new();
-        match ask {
-            Ask::Queue { first, count } | Ask::Marked { first, count, .. } => {
-                for number in first..first.saturating_add(count) {
-                    if !self.open.iter().any(|source| matches!(source, Source::Queue(_, open) if *open == number)) {
-                        let (queue, told) = Queue::open(&QueueSettings::new(number, settings))?;
-                        warnings.extend(told);
-                        self.open.push(Source::Queue(queue, number));
-                    }
-                }
-            }
-            Ask::Log { group } => {
-                if !self.open.iter().any(|source| matches!(source, Source::Log(_))) {
-                    let (log, told) = Log::open(group)?;
-                    warnings.extend(told);
-                    self.open.push(Source::Log(Box::new(log)));
-                }
+        for wanted in Wanted::of(ask, settings) {
+            if !self.open.iter().any(|source| source.is() == wanted) {
+                let (source, told) = Source::open(wanted)?;
+                warnings.extend(told);
+                self.open.push(source);
             }
         }
         Ok(warnings)
     }
 
-    /// Closes what the ruleset that is loaded now does not feed.
-    pub fn settle(&mut self, ask: Ask) {
-        self.open.retain(|source| match (source, ask) {
-            (Source::Queue(_, number), Ask::Queue { first, count } | Ask::Marked { first, count, .. }) => {
-                (first..first.saturating_add(count)).contains(number)
-            }
-            (Source::Log(_), Ask::Log { .. }) => true,
-            _ => false,
-        });
+    /// The first source that must be closed before what `ask` feeds can be opened: it has the number, and other settings.
+    pub fn in_the_way(&self, ask: Ask, settings: &Settings) -> Option<usize> {
+        let wanted = Wanted::of(ask, settings);
+        self.open.iter().map(Source::is).position(|is| wanted.iter().any(|one| *one != is && one.is_instead_of(is)))
     }
 
-    /// Closes everything, for settings that need another socket; the next [`Sources::open`] opens anew.
-    pub fn close(&mut self) {
-        self.open.clear();
+    /// The first source that `ask` does not feed.
+    pub fn unfed(&self, ask: Ask, settings: &Settings) -> Option<usize> {
+        let wanted = Wanted::of(ask, settings);
+        self.open.iter().position(|source| !wanted.contains(&source.is()))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Takes a source out, which is still open.
+    pub fn take(&mut self, index: usize) -> Option<Source> {
+        (index < self.open.len()).then(|| self.open.remove(index))
+    }
+
+    pub fn get(&self, index: usize) -> Option<&Source> {
+        self.open.get(index)
     }
 
     pub fn queues(&self) -> impl Iterator<Item = &Queue> {
         self.open.iter().filter_map(|source| match source {
-            Source::Queue(queue, _) => Some(queue),
-            Source::Log(_) => None,
+            Source::Queue(queue) => Some(queue),
+            Source::Log(..) => None,
         })
     }
 
     /// The descriptors to wait for.
     pub fn fds(&self) -> impl Iterator<Item = (usize, BorrowedFd<'_>)> {
         self.open.iter().enumerate().map(|(index, source)| match source {
-            Source::Queue(queue, _) => (index, queue.as_fd()),
-            Source::Log(log) => (index, log.as_fd()),
+            Source::Queue(queue) => (index, queue.as_fd()),
+            Source::Log(log, _) => (index, log.as_fd()),
         })
     }
 
@@ -115,10 +166,10 @@ impl Sources {
     ) -> Result<Received, Error> {
         let Sources { open, links, zones, .. } = self;
         match open.get_mut(index) {
-            Some(Source::Queue(queue, _)) => {
+            Some(Source::Queue(queue)) => {
                 queue.receive(|held, packet| decide(sighting(packet, links, zones), Some(held)))
             }
-            Some(Source::Log(log)) => log.receive(|_prefix, packet| {
+            Some(Source::Log(log, _)) => log.receive(|_prefix, packet| {
                 decide(sighting(packet, links, zones), None);
             }),
             None => Ok(Received::default()),
@@ -128,8 +179,8 @@ impl Sources {
     /// Gives the verdict of a packet that waited.
     pub fn verdict(&mut self, held: Held, verdict: Verdict) {
         for source in &mut self.open {
-            if let Source::Queue(queue, number) = source
-                && *number == held.queue
+            if let Source::Queue(queue) = source
+                && queue.settings().number == held.queue
             {
                 queue.verdict(held, verdict);
             }
@@ -140,7 +191,7 @@ impl Sources {
     pub fn flush(&mut self) -> u64 {
         let mut errors = 0;
         for source in &mut self.open {
-            if let Source::Queue(queue, _) = source
+            if let Source::Queue(queue) = source
                 && let Err(error) = queue.flush()
             {
                 log::debug!("{error}");

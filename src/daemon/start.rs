@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use log::LevelFilter;
 
-use super::answers::moved_aside;
 use super::background::{Background, read_config};
 use super::clock;
 use super::control::Control;
@@ -21,6 +22,7 @@ use super::kernel::Kernel;
 use super::learning::{KEPT_AS, Learning};
 use super::logger::{self, Target};
 use super::poll;
+use super::replies::moved_aside;
 use super::signals::Signals;
 use super::sources::Sources;
 use super::warnings::{Subject, Warnings};
@@ -87,7 +89,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Failure {
+fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
     move |error| Failure::System { what: what.into(), why: error.to_string() }
 }
 
@@ -115,19 +117,36 @@ fn lock(socket: &Path) -> Result<fs::File, Failure> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(system(format!("cannot make {}", folder.display())))?;
     }
-    let file = fs::File::create(&path).map_err(system(format!("cannot write {}", path.display())))?;
+    // Nobody else may hold it, and a link to somewhere else is not followed.
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&path)
+        .map_err(system(format!("cannot write {}", path.display())))?;
     // SAFETY: flock takes a descriptor, which `file` keeps open during the call.
-    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
-        0 => Ok(file),
-        _ => Err(Failure::Running(socket.to_owned())),
+    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+        return Ok(file);
+    }
+    match io::Error::last_os_error() {
+        error if error.kind() == io::ErrorKind::WouldBlock => Err(Failure::Running(socket.to_owned())),
+        error => Err(system(format!("cannot lock {}", path.display()))(error)),
     }
 }
 
 fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) -> Result<House, Failure> {
     let signals = Signals::open().map_err(system("cannot listen to signals"))?;
     let (alarm, waker) = poll::alarm().map_err(system("cannot make a wake-up line"))?;
-    let control = Control::open(&options.socket).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => Failure::Running(options.socket.clone()),
+    // The socket listens from the moment it has a name: whoever may not use it must not have been let in by then.
+    // SAFETY: umask only exchanges a number; no other thread runs yet that could make a file meanwhile.
+    let before = unsafe { libc::umask(0o117) };
+    let control = Control::open(&options.socket);
+    // SAFETY: as above.
+    unsafe { libc::umask(before) };
+    let control = control.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => Failure::Running(options.socket.clone()),
         _ => Failure::System { what: format!("cannot open {}", options.socket.display()), why: error.to_string() },
     })?;
     let sources = Sources::new()
@@ -143,7 +162,7 @@ fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) ->
     opened.store.each_device(|device| {
         if device.mode != DeviceMode::Default {
             modes.insert(device.mac, device.mode);
-            engine.set_device(device.mac, device.mode, now);
+            engine.set_device(device.mac, device.mode);
         }
     });
     if let Some(path) = &opened.moved_aside {
@@ -186,6 +205,7 @@ fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) ->
             asked: None,
             lag: Duration::ZERO,
             seen: Vec::new(),
+            owed: Vec::new(),
         },
         kernel: Kernel::new(worker),
         reports,
@@ -211,9 +231,37 @@ fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) ->
             queue: now.mono,
             keep: now.mono,
             resolve: None,
+            sources: None,
+            reload: false,
         },
         overflow_told: None,
         counted: now.mono,
         awaiting_ruleset: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn one_daemon_holds_the_lock_and_nobody_elses_file_is_touched() {
+        let folder = std::env::temp_dir().join(format!("glacic-lock-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let socket = folder.join("control.sock");
+        let held = lock(&socket).unwrap();
+        assert_eq!(held.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(matches!(lock(&socket), Err(Failure::Running(_))));
+        drop(held);
+        assert!(lock(&socket).is_ok());
+
+        let precious = folder.join("precious");
+        fs::write(&precious, "precious").unwrap();
+        symlink(&precious, folder.join("linked.lock")).unwrap();
+        assert!(matches!(lock(&folder.join("linked.sock")), Err(Failure::System { .. })));
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

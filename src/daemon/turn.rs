@@ -4,19 +4,18 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::background::Task;
+use super::background::{Asked, Task};
 use super::clock;
 use super::control::Client;
-use super::house::House;
-use super::kernel::REFILL;
-use super::poll::PollSet;
+use super::house::{Due, House};
+use super::poll::{Interest, PollSet};
 use super::signals::Signal;
 use super::start::{STOP_KERNEL, STOP_STORE};
 use super::warnings::Subject;
 use crate::engine::scan::ALERT_EVERY;
 use crate::firewall::{self, Report};
-use crate::flow::{DeviceMode, Monotonic, Now};
-use crate::store::{self, Seen};
+use crate::flow::{Monotonic, Now};
+use crate::store;
 
 /// The longest a turn waits: what repeats is looked at this often.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -60,21 +59,25 @@ impl House {
 
     fn watch(&self, set: &mut PollSet<Ready>) {
         for (index, fd) in self.sources.fds() {
-            set.add(Ready::Source(index), fd, false);
+            set.add(Ready::Source(index), fd, Interest::READ);
         }
-        set.add(Ready::Links, self.sources.links(), false);
-        set.add(Ready::Alarm, self.alarm.as_fd(), false);
-        set.add(Ready::Signals, self.signals.as_fd(), false);
+        set.add(Ready::Links, self.sources.links(), Interest::READ);
+        set.add(Ready::Alarm, self.alarm.as_fd(), Interest::READ);
+        set.add(Ready::Signals, self.signals.as_fd(), Interest::READ);
         self.control.watch(set, Ready::Listener, Ready::Client);
     }
 
     /// How long nothing has to be done unless something happens.
     fn patience(&self) -> Duration {
+        if !self.control.waiting().is_empty() {
+            return Duration::ZERO;
+        }
         if self.kernel.is_stuck() {
             return Duration::from_millis(20);
         }
+        let Due { resolve, sources, .. } = self.due;
         let deadlines =
-            [self.lobby.next_deadline(), self.learning.ends(), self.kernel.next_deadline(), self.due.resolve];
+            [self.lobby.next_deadline(), self.learning.ends(), self.kernel.next_deadline(), resolve, sources];
         let first = deadlines.into_iter().flatten().min();
         first.map_or(LONGEST_WAIT, |first| first.since(self.now.mono).min(LONGEST_WAIT))
     }
@@ -107,7 +110,7 @@ impl House {
                 Ready::Signals => {
                     while let Some(signal) = self.signals.next() {
                         match signal {
-                            Signal::Reload => self.background.ask(Task::Reload),
+                            Signal::Reload => self.due.reload = true,
                             Signal::Stop => return Ok(true),
                         }
                     }
@@ -132,11 +135,7 @@ impl House {
                     self.overflowed();
                 }
             }
-            Err(error) => {
-                self.warnings.set(Subject::Source, vec![error.to_string()]);
-                self.sources.close();
-                self.apply();
-            }
+            Err(error) => self.source_failed(index, &error),
         }
     }
 
@@ -191,13 +190,17 @@ impl House {
         if !before.wall.is_set() && self.now.wall.is_set() {
             let jump_seconds = jump(before, self.now);
             log::info!("the clock has been set: {jump_seconds} s forward");
-            let _ = self.store.handle.try_send(store::Request::ClockSet { jump_seconds });
+            // What was seen by the old clock goes before it.
+            self.engine.report();
+            self.settle(None);
+            self.send_seen();
+            self.store.owe(store::Request::ClockSet { jump_seconds });
             self.warnings.clear(Subject::Clock);
         }
     }
 
     /// What repeats.
-    fn repeat(&mut self) {
+    pub fn repeat(&mut self) {
         let now = self.now.mono;
         if self.learning.tick(now) {
             self.learning_changed();
@@ -211,19 +214,29 @@ impl House {
         }
         if due(&mut self.due.names, now, NAMES_EVERY) {
             let own = self.settings.devices.iter().filter_map(|device| Some((device.mac, device.name.clone()?)));
-            self.background.ask(Task::Names(own.collect()));
+            // Where too many tasks wait, the next time will do.
+            let _ = self.background.ask(Task::Names(own.collect()));
         }
         if self.due.resolve.is_some_and(|at| at <= now) {
-            self.due.resolve = None;
-            self.background.ask(Task::Resolve(Box::new(self.settings.clone())));
+            let asked = self.background.ask(Task::Resolve(Asked::of(&self.settings)));
+            self.due.resolve = (!asked).then(|| now.after(LINKS_SETTLE));
         }
         if due(&mut self.due.queue, now, QUEUE_EVERY) {
             self.look_at_queues();
         }
         if due(&mut self.due.keep, now, KEEP_EVERY) {
             self.keep_learning(false);
+            // The next time will do as well.
+            let _ = self.store.handle.try_send(store::Request::Status { ticket: 0 });
         }
+        if self.due.reload {
+            self.due.reload = !self.background.ask(Task::Reload);
+        }
+        self.reopen_sources();
         self.send_seen();
+        self.store.pay();
+        // Verdicts for which the kernel had no memory are sent again.
+        self.stats.verdict_errors += self.sources.flush();
     }
 
     fn look_at_queues(&mut self) {
@@ -241,14 +254,8 @@ impl House {
     /// Writes everything and leaves the kernel as the settings promise, within a second.
     pub fn leave(mut self) {
         log::info!("leaving");
-        self.engine.report();
-        self.settle(None);
-        self.keep_learning(true);
-        if self.kernel.is_loaded() {
-            self.kernel.request(firewall::Request::Counters { ticket: None });
-        }
-        self.kernel.request(firewall::Request::Unload);
-        let deadline = self.now.mono.after(STOP_KERNEL);
+        self.kernel.stop();
+        let deadline = clock::now().mono.after(STOP_KERNEL);
         let mut gone = false;
         while !gone && clock::now().mono < deadline {
             self.kernel.advance(&self.store.handle, self.now.mono);
@@ -257,22 +264,19 @@ impl House {
                     trouble.iter().for_each(|trouble| log::error!("the ruleset may be left behind: {trouble}"));
                     gone = true;
                 }
-                Ok(Report::Counters { flows, .. }) => {
-                    for (key, connections) in flows {
-                        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
-                        self.seen(Seen { key, at: self.now.wall, connections });
-                    }
-                }
-                _ => {}
+                Ok(Report::Counters { flows, .. }) => self.counted(flows),
+                Ok(_) | Err(_) => {}
             }
-            while let Ok(store::Reply::Decisions { ticket: REFILL, chunk, last }) = self.store.replies.try_recv() {
-                let engine = &mut self.engine;
-                self.kernel.fill(chunk, last, || -> Vec<(crate::flow::Mac, DeviceMode)> { engine.device_modes() });
-            }
+            // Nobody is left to follow them; a store that waits to be heard writes nothing.
+            while self.store.replies.try_recv().is_ok() {}
         }
         if !gone {
             log::error!("the ruleset is still being taken out of the kernel");
         }
+        self.close_sources();
+        self.engine.report();
+        self.settle(None);
+        self.keep_learning(true);
         self.send_seen();
         if let Err(trouble) = self.store.handle.stop(STOP_STORE) {
             log::error!("{trouble}");

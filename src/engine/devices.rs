@@ -1,6 +1,7 @@
-//! What the engine remembers of each device: its mode, how many flows it has, and what was said about it lately.
+//! What the engine remembers of each device: how many flows it has, and what was said about it lately; and the modes that
+//! the owner gave to devices, known to have flows or not.
 //!
-//! The table is bounded, and so is the pace at which strangers enter it: somebody on the LAN who sends from a million
+//! The table of devices is bounded, and so is the pace at which strangers enter it: somebody on the LAN who sends from a million
 //! forged addresses fills neither this table nor the database, and costs no question to the store.
 
 use std::collections::HashMap;
@@ -20,7 +21,6 @@ pub const NEWCOMERS: Rate = Rate { count: 64, per: Duration::from_secs(320) };
 /// One device.
 #[derive(Debug, Clone)]
 pub struct Device {
-    pub mode: DeviceMode,
     /// Its flows that somebody has decided about, and those nobody has.
     pub decided: u32,
     pub pending: u32,
@@ -32,14 +32,7 @@ pub struct Device {
 
 impl Device {
     fn new(now: Monotonic) -> Device {
-        Device {
-            mode: DeviceMode::Default,
-            decided: 0,
-            pending: 0,
-            scan: Tracker::default(),
-            full_alert: None,
-            events: Bucket::full(now),
-        }
+        Device { decided: 0, pending: 0, scan: Tracker::default(), full_alert: None, events: Bucket::full(now) }
     }
 
     fn count(&mut self, state: State) -> &mut u32 {
@@ -84,6 +77,8 @@ pub fn due(last: &mut Option<Monotonic>, now: Monotonic) -> bool {
 /// All devices, by MAC address. Hashed with a random seed, since LAN hosts choose their addresses.
 pub struct Devices {
     table: HashMap<Mac, Device>,
+    /// Modes other than the default one: the owner's, and as many as the owner gave.
+    modes: HashMap<Mac, DeviceMode>,
     newcomers: Bucket,
     /// Whether every device that has flows in the store stands in the table.
     complete: bool,
@@ -95,7 +90,7 @@ pub struct TooMany;
 
 impl Devices {
     pub fn new(now: Monotonic) -> Devices {
-        Devices { table: HashMap::new(), newcomers: Bucket::full(now), complete: true }
+        Devices { table: HashMap::new(), modes: HashMap::new(), newcomers: Bucket::full(now), complete: true }
     }
 
     pub fn len(&self) -> usize {
@@ -111,7 +106,21 @@ impl Devices {
     }
 
     pub fn mode(&self, mac: Mac) -> DeviceMode {
-        self.table.get(&mac).map_or(DeviceMode::Default, |device| device.mode)
+        self.modes.get(&mac).copied().unwrap_or_default()
+    }
+
+    /// Sets a device's mode and returns the one it had.
+    pub fn set_mode(&mut self, mac: Mac, mode: DeviceMode) -> DeviceMode {
+        let before = match mode {
+            DeviceMode::Default => self.modes.remove(&mac),
+            _ => self.modes.insert(mac, mode),
+        };
+        before.unwrap_or_default()
+    }
+
+    /// Every device whose mode is not the default one.
+    pub fn modes(&self) -> impl Iterator<Item = (Mac, DeviceMode)> {
+        self.modes.iter().map(|(mac, mode)| (*mac, *mode))
     }
 
     /// Whether the store cannot hold a flow of this device.
@@ -122,7 +131,7 @@ impl Devices {
         }
     }
 
-    /// A device that is known from the store or named by the owner: no pace applies, the bound does.
+    /// A device whose flows are known from the store: no pace applies, the bound does.
     pub fn known(&mut self, mac: Mac, now: Monotonic) -> Option<&mut Device> {
         if !self.table.contains_key(&mac) && !self.make_room() {
             self.complete = false;
@@ -140,18 +149,12 @@ impl Devices {
         Ok((self.table.entry(mac).or_insert_with(|| Device::new(now)), new))
     }
 
-    /// Every device, for what must reach all of them.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Mac, &mut Device)> {
-        self.table.iter_mut()
-    }
-
-    /// Takes out a device without flows and without a mode of its own when the table is full.
+    /// Takes out a device without flows when the table is full.
     fn make_room(&mut self) -> bool {
         if self.table.len() < CAPACITY {
             return true;
         }
-        let blank = |device: &Device| device.is_blank() && device.mode == DeviceMode::Default;
-        let Some(mac) = self.table.iter().find(|(_, device)| blank(device)).map(|(mac, _)| *mac) else {
+        let Some(mac) = self.table.iter().find(|(_, device)| device.is_blank()).map(|(mac, _)| *mac) else {
             return false;
         };
         self.table.remove(&mac);

@@ -1,11 +1,13 @@
 //! How flows enter, change in and leave the engine's memory: learned from packets, loaded from the store, decided by the
 //! owner, forgotten by either.
 
+use std::time::Duration;
+
 use crate::flow::cache::Entry;
 use crate::flow::view::FlowView;
 use crate::flow::{Change, DeviceMode, FlowId, Key, Mac, Monotonic, Now, Port, Record, State};
 
-use super::decide::{Situation, learns};
+use super::decide::Situation;
 use super::devices::due;
 use super::events::What;
 use super::policy::Policy;
@@ -15,6 +17,10 @@ use super::{Effect, Engine, PENDING_PER_DEVICE, Sighting, new_record};
 impl Engine {
     /// Records a flow that nobody had seen, as far as the bounds allow.
     pub(super) fn record(&mut self, key: Key, state: State, situation: &Situation, sighting: &Sighting, now: Now) {
+        if self.store_full.is_some_and(|until| now.mono < until) {
+            self.counts.unrecorded += 1;
+            return;
+        }
         let rate = self.policy.rate_limit;
         let Ok((device, is_new)) = self.devices.enter(key.mac, now.mono) else {
             self.counts.unrecorded += 1;
@@ -95,7 +101,9 @@ impl Engine {
         for Change { before, after } in changes {
             let Some(record) = after.as_ref().or(before.as_ref()) else { continue };
             let key = record.key;
-            let (was, is) = (before.map(|record| record.state), after.map(|record| record.state));
+            // A packet may have made the flow before the decision was known here: then the kernel has heard of that.
+            let here = self.cache.peek(&key).map(|entry| entry.state);
+            let (was, is) = (here.or(before.map(|record| record.state)), after.map(|record| record.state));
             if let Some(device) = self.devices.known(key.mac, now.mono) {
                 device.recount(was, is);
             }
@@ -127,11 +135,49 @@ impl Engine {
                     self.wide.insert(wide, record.state);
                 }
                 match self.cache.get(&key) {
-                    Some(entry) => *entry = Entry { state: record.state, origin: record.origin, ..*entry },
+                    Some(entry) => {
+                        *entry = Entry { id: record.id, state: record.state, origin: record.origin, ..*entry }
+                    }
                     None => self.remember(record),
                 }
             }
         }
+    }
+
+    /// Takes in what the store holds of a flow. Returns the state in which the flow was recorded here although the store
+    /// had it already: that record was refused.
+    pub fn found(&mut self, record: &Record) -> Option<State> {
+        let Some(entry) = self.cache.get(&record.key) else {
+            self.remember(record);
+            return None;
+        };
+        if entry.id == record.id {
+            return None;
+        }
+        let was = entry.state;
+        // The connection that the refused record began with is still to be told.
+        let unreported = entry.unreported.saturating_add(1);
+        *entry = Entry { id: record.id, state: record.state, origin: record.origin, unreported, ..*entry };
+        if let Some(device) = self.devices.get(record.key.mac) {
+            device.recount(Some(was), None);
+        }
+        if was != record.state {
+            let (before, after) = (Some(was), Some(record.state));
+            self.effects.push(Effect::Kernel { key: record.key, before, after });
+        }
+        Some(was)
+    }
+
+    /// Takes back a flow that the store had no room for, and offers no other for a while: what is new passes while
+    /// learning, unrecorded. Returns the flow's state.
+    pub fn not_kept(&mut self, key: &Key, now: Now) -> Option<State> {
+        self.store_full = Some(now.mono.after(STORE_FULL));
+        let (_, state) = self.lookup(key)?;
+        self.unlearn(key);
+        if state != State::Pending {
+            self.effects.push(Effect::Kernel { key: *key, before: Some(state), after: None });
+        }
+        Some(state)
     }
 
     /// Forgets undecided flows that the store has dropped by age or for room.
@@ -166,21 +212,14 @@ impl Engine {
         self.policy.learning = learning;
     }
 
-    /// Sets a device's mode and returns the one it had; `None` if there are too many devices to remember it.
-    pub fn set_device(&mut self, mac: Mac, mode: DeviceMode, now: Now) -> Option<DeviceMode> {
-        let device = self.devices.known(mac, now.mono)?;
-        Some(std::mem::replace(&mut device.mode, mode))
+    /// Sets a device's mode and returns the one it had.
+    pub fn set_device(&mut self, mac: Mac, mode: DeviceMode) -> DeviceMode {
+        self.devices.set_mode(mac, mode)
     }
 
     /// Every device whose mode is not the default one.
-    pub fn device_modes(&mut self) -> Vec<(Mac, DeviceMode)> {
-        let modes = self.devices.iter_mut().map(|(mac, device)| (*mac, device.mode));
-        modes.filter(|(_, mode)| *mode != DeviceMode::Default).collect()
-    }
-
-    /// Whether new flows of a device are allowed on first use.
-    pub fn learns(&self, mac: Mac) -> bool {
-        learns(self.policy.learning, self.devices.mode(mac))
+    pub fn device_modes(&self) -> Vec<(Mac, DeviceMode)> {
+        self.devices.modes().collect()
     }
 
     /// Reports every connection that was counted here and not yet told; each is told once.
@@ -197,6 +236,9 @@ impl Engine {
         self.cache.peek(key).map(|entry| (entry.id, entry.state))
     }
 }
+
+/// How long nothing new is offered to a store that has no room.
+const STORE_FULL: Duration = Duration::from_secs(60);
 
 const TOO_MANY_DEVICES: &str = "more new hardware addresses than a home has: somebody may be forging them; \
      what they do is not recorded until it gets quieter";

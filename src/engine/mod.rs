@@ -85,6 +85,8 @@ pub struct Engine {
     /// Decisions that cover every port of a protocol: the owner's, few, and never evicted.
     wide: HashMap<(Mac, Protocol), State>,
     next_id: u32,
+    /// The store has no room: until then no new flow is offered to it.
+    store_full: Option<Monotonic>,
     strangers_alert: Option<Monotonic>,
     effects: Vec<Effect>,
     pub counts: Counts,
@@ -98,6 +100,7 @@ impl Engine {
             devices: Devices::new(now.mono),
             wide: HashMap::new(),
             next_id: next_id.0,
+            store_full: None,
             strangers_alert: None,
             effects: Vec::new(),
             counts: Counts::default(),
@@ -155,31 +158,45 @@ impl Engine {
         }
     }
 
-    /// Goes on with a packet after the store has answered: `found` is what it holds of the flow.
-    pub fn resume(&mut self, sighting: &Sighting, found: Option<&Record>, now: Now) -> Answer {
+    /// Goes on with a packet that waited for the store, which knows nothing of its flow but what [`Engine::found`] told.
+    pub fn resume(&mut self, sighting: &Sighting, now: Now) -> Answer {
         let Some(mac) = sighting.mac else {
             return Answer::Verdict(Verdict::Ignore);
         };
         let key = key_of(mac, &sighting.facts);
-        if let Some(record) = found.filter(|record| record.key == key && self.cache.peek(&key).is_none()) {
-            self.remember(record);
-        }
         let state = self.known(&key, now);
+        self.judge(key, state, sighting, now)
+    }
+
+    /// Judges a packet that has waited for the owner. Its connection was counted when it came.
+    pub fn judge_again(&mut self, sighting: &Sighting, now: Now) -> Answer {
+        let Some(mac) = sighting.mac else {
+            return Answer::Verdict(Verdict::Ignore);
+        };
+        let key = key_of(mac, &sighting.facts);
+        let state = self.or_wide(&key, self.cache.peek(&key).map(|entry| entry.state));
         self.judge(key, state, sighting, now)
     }
 
     /// The state of a flow as far as the memory goes; a flow that is known counts as seen.
     fn known(&mut self, key: &Key, now: Now) -> Option<State> {
-        if let Some(entry) = self.cache.get(key) {
-            self.counts.hits += 1;
+        let own = self.cache.get(key).map(|entry| {
             entry.last_seen = now.wall;
             entry.unreported = entry.unreported.saturating_add(1);
-            return Some(entry.state);
+            entry.state
+        });
+        self.counts.hits += u64::from(own.is_some());
+        self.or_wide(key, own)
+    }
+
+    /// A flow's own state; where nobody has decided about it, that of its protocol on any port. The kernel's sets are
+    /// asked in the same order.
+    fn or_wide(&self, key: &Key, own: Option<State>) -> Option<State> {
+        match own {
+            Some(State::Allowed | State::Denied) => own,
+            Some(State::Pending) | None if self.wide.is_empty() => own,
+            Some(State::Pending) | None => self.wide.get(&(key.mac, key.protocol)).copied().or(own),
         }
-        if self.wide.is_empty() {
-            return None;
-        }
-        self.wide.get(&(key.mac, key.protocol)).copied()
     }
 
     /// Whether only the store can tell if a flow is known, and the answer would matter.

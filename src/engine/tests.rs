@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::events::What;
 use super::*;
-use crate::flow::{Change, Rate};
+use crate::flow::{Change, DeviceMode, Rate};
 
 const LAPTOP: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const NOON: Now = Now { mono: Monotonic::from_secs(1_000), wall: Wall { seconds: 1_790_000_000 } };
@@ -184,9 +184,10 @@ fn the_stores_answer_decides() {
     engine.load(&record(1, Port::Number(1), State::Denied), NOON);
     engine.load(&record(2, Port::Number(2), State::Allowed), NOON);
     assert!(matches!(engine.packet(&tcp(1), NOON), Answer::Ask(_)));
-    assert_eq!(engine.resume(&tcp(1), Some(&record(1, Port::Number(1), State::Denied)), NOON), DENY);
+    assert_eq!(engine.found(&record(1, Port::Number(1), State::Denied)), None);
+    assert_eq!(engine.resume(&tcp(1), NOON), DENY);
     assert!(matches!(engine.packet(&tcp(3), NOON), Answer::Ask(_)));
-    assert_eq!(engine.resume(&tcp(3), None, NOON), REFUSE);
+    assert_eq!(engine.resume(&tcp(3), NOON), REFUSE);
     assert_eq!(inserted(&effects(&mut engine)), [(10, State::Pending)]);
 }
 
@@ -197,8 +198,8 @@ fn packets_that_waited_for_one_answer_make_one_flow() {
     engine.load(&record(2, Port::Number(2), State::Allowed), NOON);
     engine.packet(&tcp(3), NOON);
     engine.packet(&tcp(3), NOON);
-    engine.resume(&tcp(3), None, NOON);
-    engine.resume(&tcp(3), None, NOON);
+    engine.resume(&tcp(3), NOON);
+    engine.resume(&tcp(3), NOON);
     assert_eq!(inserted(&effects(&mut engine)).len(), 1);
 }
 
@@ -319,7 +320,7 @@ fn where_the_owner_wants_it_a_packet_waits_for_a_decision() {
     assert_eq!(engine.packet(&tcp(443), NOON), Answer::Hold(key));
     let allowed = record(1, Port::Number(443), State::Allowed);
     engine.decided(&[Change { before: None, after: Some(allowed) }], NOON);
-    assert_eq!(engine.resume(&tcp(443), None, NOON), PASS);
+    assert_eq!(engine.judge_again(&tcp(443), NOON), PASS);
 }
 
 #[test]
@@ -338,4 +339,97 @@ fn numbers_are_never_used_twice() {
     engine.load(&record(41, Port::Number(1), State::Allowed), NOON);
     engine.packet(&tcp(2), NOON);
     assert_eq!(inserted(&effects(&mut engine)), [(42, State::Allowed)]);
+}
+
+fn kernel(effects: &[Effect]) -> Vec<(Option<State>, Option<State>)> {
+    let told = |effect: &Effect| match effect {
+        Effect::Kernel { before, after, .. } => Some((*before, *after)),
+        _ => None,
+    };
+    effects.iter().filter_map(told).collect()
+}
+
+#[test]
+fn a_packet_that_waited_for_the_owner_is_one_connection() {
+    let mut engine = Engine::new(Policy { learning: false, holds: true, ..Policy::default() }, FlowId(1), NOON);
+    assert!(matches!(engine.packet(&tcp(443), NOON), Answer::Hold(_)));
+    let before = record(1, Port::Number(443), State::Pending);
+    let after = Record { state: State::Allowed, ..before };
+    engine.decided(&[Change { before: Some(before), after: Some(after) }], NOON);
+    assert_eq!(engine.judge_again(&tcp(443), NOON), PASS);
+    effects(&mut engine);
+    engine.report();
+    assert!(!engine.has_effects(), "the record counts it already");
+}
+
+#[test]
+fn a_decision_about_any_port_lets_go_on_what_nobody_decided_by_port() {
+    let mut engine = Engine::new(Policy { learning: false, holds: true, ..Policy::default() }, FlowId(1), NOON);
+    assert!(matches!(engine.packet(&tcp(443), NOON), Answer::Hold(_)));
+    let wide = record(2, Port::Any, State::Allowed);
+    engine.decided(&[Change { before: None, after: Some(wide) }], NOON);
+    assert_eq!(engine.judge_again(&tcp(443), NOON), PASS, "as the kernel has it");
+    assert_eq!(engine.packet(&tcp(443), NOON), PASS);
+}
+
+#[test]
+fn a_decision_that_overtakes_a_new_flow_leaves_nothing_of_it_in_the_kernel() {
+    let mut engine = learning();
+    // The owner denies what was never seen; before the store has answered, a packet comes.
+    let fresh = engine.reserve_id();
+    engine.packet(&tcp(443), NOON);
+    assert_eq!(kernel(&effects(&mut engine)), [(None, Some(State::Allowed))]);
+    let denied = record(fresh.0, Port::Number(443), State::Denied);
+    engine.decided(&[Change { before: None, after: Some(denied) }], NOON);
+    assert_eq!(kernel(&effects(&mut engine)), [(Some(State::Allowed), Some(State::Denied))]);
+    // The store refuses the flow's own record: there is one.
+    assert_eq!(engine.found(&denied), None, "it is as the store has it");
+    assert_eq!(engine.lookup(&key(443)), Some((fresh, State::Denied)));
+    assert_eq!(engine.packet(&tcp(443), NOON), DENY);
+}
+
+#[test]
+fn what_the_store_knows_better_is_believed() {
+    let mut engine = learning();
+    engine.packet(&tcp(443), NOON);
+    effects(&mut engine);
+    let known = record(77, Port::Number(443), State::Denied);
+    assert_eq!(engine.found(&known), Some(State::Allowed));
+    assert_eq!(engine.lookup(&key(443)), Some((FlowId(77), State::Denied)));
+    assert_eq!(kernel(&effects(&mut engine)), [(Some(State::Allowed), Some(State::Denied))]);
+    // An answer that comes too late for its packet serves the next one.
+    let late = record(78, Port::Number(80), State::Allowed);
+    assert_eq!(engine.found(&late), None);
+    assert_eq!(engine.lookup(&key(80)), Some((FlowId(78), State::Allowed)));
+    assert!(!engine.has_effects());
+}
+
+#[test]
+fn where_the_store_is_full_of_decisions_nothing_stays_in_the_kernel_and_nothing_more_is_tried_for_a_while() {
+    let mut engine = learning();
+    engine.packet(&tcp(443), NOON);
+    effects(&mut engine);
+    assert_eq!(engine.not_kept(&key(443), NOON), Some(State::Allowed));
+    assert_eq!(kernel(&effects(&mut engine)), [(Some(State::Allowed), None)]);
+    assert_eq!(engine.packet(&tcp(443), later(59)), PASS, "while learning, traffic passes all the same");
+    assert!(!engine.has_effects());
+    assert_eq!(engine.counts.unrecorded, 1);
+    engine.packet(&tcp(443), later(60));
+    assert_eq!(inserted(&effects(&mut engine)).len(), 1);
+}
+
+#[test]
+fn modes_are_known_of_more_devices_than_flows_are() {
+    let mut engine = learning();
+    for n in 0..2000u64 {
+        let mac = Mac::from_u64(0x0200_0000_0100 + n).unwrap();
+        assert_eq!(engine.set_device(mac, DeviceMode::Block), DeviceMode::Default);
+        assert_eq!(engine.set_device(mac, DeviceMode::Block), DeviceMode::Block);
+        assert_eq!(engine.packet(&from(mac, Protocol::TCP, 443), NOON), DENY);
+    }
+    assert_eq!(engine.device_modes().len(), 2000);
+    assert_eq!(engine.packet(&tcp(443), NOON), PASS, "they take nobody's place");
+    let first = Mac::from_u64(0x0200_0000_0100).unwrap();
+    assert_eq!(engine.set_device(first, DeviceMode::Default), DeviceMode::Block);
+    assert_eq!(engine.device_modes().len(), 1999);
 }

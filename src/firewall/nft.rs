@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::message::LoadError;
-use super::run::{Ended, Trouble, run};
+use super::run::{Ended, Trouble, run, unblocked};
 
 /// nft loads 20,000 elements within seconds on a slow router.
 const NFT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -116,7 +116,7 @@ impl Tools {
     /// The same without waiting for its end.
     pub fn start_reload_of_fw4(&self) {
         if self.has_fw4() {
-            let fw4 = std::process::Command::new(&self.fw4)
+            let fw4 = unblocked(&mut std::process::Command::new(&self.fw4))
                 .args(["-q", "reload"])
                 .stdin(std::process::Stdio::null())
                 .stdout(std::process::Stdio::null())

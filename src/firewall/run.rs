@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub fn run(program: &Path, arguments: &[&str], input: &str, timeout: Duration) -
     let (mut stdin, stdout, stderr) = (memory()?, memory()?, memory()?);
     stdin.write_all(input.as_bytes())?;
     stdin.seek(SeekFrom::Start(0))?;
-    let mut child = Command::new(program)
+    let mut child = unblocked(&mut Command::new(program))
         .args(arguments)
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -54,6 +55,21 @@ pub fn run(program: &Path, arguments: &[&str], input: &str, timeout: Duration) -
         return Err(Trouble::Timeout);
     }
     Ok(Ended { success: status.success(), stdout: text(stdout)?, stderr: text(stderr)? })
+}
+
+/// Lets a program have the signals that this one blocks to read them from a descriptor: they are inherited otherwise.
+pub fn unblocked(command: &mut Command) -> &mut Command {
+    let unblock = || {
+        // SAFETY: `none` is initialised before it is read, and outlives the calls, which are safe after a fork.
+        unsafe {
+            let mut none = std::mem::zeroed::<libc::sigset_t>();
+            libc::sigemptyset(&mut none);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec it allocates nothing and takes no lock.
+    unsafe { command.pre_exec(unblock) }
 }
 
 /// Waits for the child's end; `false` if it did not come in time.
@@ -124,6 +140,19 @@ mod tests {
     fn what_takes_too_long_is_ended() {
         let trouble = run(Path::new("/bin/sleep"), &["100"], "", Duration::from_millis(20));
         assert!(matches!(trouble, Err(Trouble::Timeout)), "{trouble:?}");
+    }
+
+    #[test]
+    fn signals_that_are_blocked_here_are_not_there() {
+        // SAFETY: `set` is initialised before it is read, and outlives the calls. The mask is this thread's own.
+        unsafe {
+            let mut set = std::mem::zeroed::<libc::sigset_t>();
+            libc::sigemptyset(&mut set);
+            libc::sigaddset(&mut set, libc::SIGTERM);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+        }
+        let ended = run(Path::new("/bin/grep"), &["SigBlk", "/proc/self/status"], "", MINUTE).unwrap();
+        assert_eq!(ended.stdout, "SigBlk:\t0000000000000000\n");
     }
 
     #[test]

@@ -77,6 +77,16 @@ impl Worker {
     }
 }
 
+#[cfg(test)]
+impl Worker {
+    /// The daemon's end of a thread that is not there: whoever holds the other end plays it.
+    pub fn to_nobody(capacity: usize) -> (Worker, mpsc::Receiver<Request>) {
+        let (inbox, requests) = mpsc::sync_channel(capacity);
+        let (bell, _) = UnixStream::pair().unwrap();
+        (Worker { inbox, waiting: Arc::default(), bell, thread: thread::spawn(|| ()) }, requests)
+    }
+}
+
 /// Starts the thread. `wake` is called after every report, from the thread: it must not block.
 pub fn spawn(
     config: Config,

@@ -122,6 +122,11 @@ impl Queue {
         Ok((queue, warnings))
     }
 
+    /// What it was opened with.
+    pub fn settings(&self) -> &QueueSettings {
+        &self.settings
+    }
+
     /// What the kernel shows of the queue otherwise than it was set. Length and flags it does not show; it
     /// acknowledged them.
     pub fn mismatches(&self) -> Vec<Warning> {

@@ -64,6 +64,16 @@ impl Handle {
     }
 }
 
+#[cfg(test)]
+impl Handle {
+    /// A way to whoever holds the other end.
+    pub fn to_nobody(capacity: usize) -> (Handle, Receiver<Request>) {
+        let (inbox, requests) = mpsc::sync_channel(capacity);
+        let done = mpsc::channel().1;
+        (Handle { inbox, shared: Arc::default(), done }, requests)
+    }
+}
+
 /// Starts the thread. Replies go to `replies`, and `wake` is called after each batch of them; `clock` is read once a
 /// request. A full reply channel stops the thread until there is room: requests then pile up in the inbox,
 /// which is bounded.

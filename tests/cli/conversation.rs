@@ -88,7 +88,7 @@ fn all_pages_become_one_document() {
 
 #[test]
 fn names_from_the_network_never_reach_the_terminal_raw() {
-    let event = format!(r#"{{"time":5,"event":"flow_new","flow":{}}}"#, flow(12, HOSTILE));
+    let event = format!("{{\"result\":{{}}}}\n{{\"time\":5,\"event\":\"flow_new\",\"flow\":{}}}", flow(12, HOSTILE));
     let flows = [flow(12, HOSTILE)];
     let cases: [(&[&str], String); 4] = [
         (&["flows"], page(&flows, 1)),
@@ -171,7 +171,8 @@ fn modes_and_names_are_set() {
 
 #[test]
 fn events_end_with_the_daemon() {
-    let (run, requests) = talk(&["monitor", "--json"], &[r#"{"time":5,"event":"config_reloaded"}"#]);
+    let (run, requests) =
+        talk(&["monitor", "--json"], &["{\"result\":{}}\n{\"time\":5,\"event\":\"config_reloaded\"}"]);
     assert_eq!(requests, [r#"{"method":"events"}"#]);
     assert_eq!((run.code, run.out.as_str()), (69, "{\"time\":5,\"event\":\"config_reloaded\"}\n"));
 }

@@ -122,7 +122,13 @@ impl Control {
         let mut stream = UnixStream::connect(&self.socket).expect("the daemon answers");
         stream.set_read_timeout(Some(Duration::from_millis(50))).expect("a stream takes a time limit");
         writeln!(stream, "{}", Request::Events.to_line()).expect("the daemon reads");
-        Events { stream: BufReader::new(stream), half: String::new() }
+        let mut events = Events { stream: BufReader::new(stream), half: String::new() };
+        eventually("the daemon says that it will tell", || {
+            let _ = events.stream.read_line(&mut events.half);
+            events.half.ends_with('\n').then_some(())
+        });
+        events.half.clear();
+        events
     }
 }
 

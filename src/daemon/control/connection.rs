@@ -4,9 +4,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use crate::control::protocol::{Code, Error, MAX_REQUEST};
+use crate::daemon::poll::Interest;
 
 /// What a client may leave unread, in bytes: a page of 500 flows takes some 200 KB.
 const MAX_OUTPUT: usize = 1024 * 1024;
+
+/// Pieces that are read of one client before others get their turn.
+const PIECES: usize = 16;
 
 /// The client has left, or does not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +44,15 @@ impl Connection {
         Ok(Connection { stream, input: Vec::new(), output: VecDeque::new(), mode: Mode::Idle, ended: false })
     }
 
-    pub fn has_output(&self) -> bool {
-        !self.output.is_empty()
+    /// What there is to wait for. A client whose request is under way is not read, nor is its end noticed: either
+    /// would end every wait until the answer is there.
+    pub fn interest(&self) -> Interest {
+        Interest { read: self.mode != Mode::Busy, write: !self.output.is_empty() }
     }
 
-    /// Whether it is idle and has sent something.
-    pub fn has_input(&self) -> bool {
-        self.mode == Mode::Idle && !self.input.is_empty()
+    /// Whether it is idle and has sent all of a request.
+    pub fn has_request(&self) -> bool {
+        self.mode == Mode::Idle && (self.input.contains(&b'\n') || self.input.len() > MAX_REQUEST)
     }
 
     pub fn follows(&self) -> bool {
@@ -62,21 +68,24 @@ impl Connection {
     pub fn exchange(&mut self) -> Result<(), Gone> {
         self.write()?;
         self.read()?;
-        match self.output.is_empty()
-            && (self.mode == Mode::Closing || self.ended && self.mode != Mode::Busy && self.input.is_empty())
-        {
-            true => Err(Gone),
-            false => Ok(()),
-        }
+        let done = match self.mode {
+            Mode::Busy => false,
+            Mode::Closing => true,
+            Mode::Idle | Mode::Following => self.ended && !self.has_request(),
+        };
+        if done && self.output.is_empty() { Err(Gone) } else { Ok(()) }
     }
 
     fn read(&mut self) -> Result<(), Gone> {
         let mut buffer = [0; 4096];
-        // One byte beyond the longest request tells that it is too long.
-        while !self.ended && self.input.len() <= MAX_REQUEST {
+        for _ in 0..PIECES {
+            // One byte beyond the longest request tells that it is too long.
+            if self.ended || self.mode == Mode::Busy || self.input.len() > MAX_REQUEST {
+                break;
+            }
             match self.stream.read(&mut buffer) {
                 Ok(0) => self.ended = true,
-                Ok(read) if matches!(self.mode, Mode::Idle | Mode::Busy) => {
+                Ok(read) if self.mode == Mode::Idle => {
                     self.input.extend_from_slice(buffer.get(..read).unwrap_or_default());
                 }
                 Ok(_) => {}

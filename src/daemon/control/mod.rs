@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use super::poll::PollSet;
+use super::poll::{Interest, PollSet};
 use crate::control::protocol::{Code, Error, Event, Request};
 use connection::Connection;
 
@@ -41,6 +41,10 @@ impl Control {
                 if UnixStream::connect(path).is_ok() {
                     return Err(io::Error::new(io::ErrorKind::AddrInUse, "another glacic daemon answers there"));
                 }
+                // Not everything that stands in the way is a socket.
+                if !fs::symlink_metadata(path)?.file_type().is_socket() {
+                    return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"));
+                }
                 fs::remove_file(path)?;
                 Control::with(UnixListener::bind(path)?, path)
             }
@@ -57,10 +61,10 @@ impl Control {
     /// Adds the descriptors to wait for.
     pub fn watch<T: Copy>(&self, set: &mut PollSet<T>, listener: T, client: impl Fn(Client) -> T) {
         if self.clients.len() < CAPACITY {
-            set.add(listener, self.listener.as_fd(), false);
+            set.add(listener, self.listener.as_fd(), Interest::READ);
         }
         for (name, connection) in &self.clients {
-            set.add(client(*name), connection.as_fd(), connection.has_output());
+            set.add(client(*name), connection.as_fd(), connection.interest());
         }
     }
 
@@ -83,9 +87,9 @@ impl Control {
         self.next_request(client)
     }
 
-    /// Connections that have sent more than was taken so far.
+    /// Connections whose next request has arrived already, with the one before.
     pub fn waiting(&self) -> Vec<Client> {
-        self.clients.iter().filter(|(_, connection)| connection.has_input()).map(|(client, _)| *client).collect()
+        self.clients.iter().filter(|(_, connection)| connection.has_request()).map(|(client, _)| *client).collect()
     }
 
     /// The next request that has arrived, unless one is under way. Lines that are no request are answered here.
@@ -98,6 +102,8 @@ impl Control {
             };
             match parsed {
                 Ok(Request::Events) => {
+                    // Whoever has this answer misses nothing from then on.
+                    self.reply(client, "{}");
                     self.clients.get_mut(&client)?.follow();
                     return None;
                 }

@@ -116,3 +116,79 @@ fn a_dead_daemons_socket_is_replaced_and_a_living_ones_is_not() {
     assert!(Control::open(&stale).is_ok());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
 }
+
+#[test]
+fn half_a_request_and_an_end_is_an_end() {
+    let mut house = House::new("half");
+    let (mut stream, client) = house.connect();
+    stream.write_all(b"{\"method\"").unwrap();
+    assert_eq!(house.control.serve(client), None);
+    drop(stream);
+    assert_eq!(house.control.serve(client), None);
+    assert!(house.control.clients.is_empty(), "it would be readable for ever");
+}
+
+#[test]
+fn whoever_waits_for_an_answer_wakes_nobody() {
+    for end in [false, true] {
+        let mut house = House::new("waits");
+        let (mut stream, client) = house.connect();
+        stream.write_all(b"{\"method\":\"status\"}\n").unwrap();
+        assert_eq!(house.control.serve(client), Some(Request::Status));
+        stream.write_all(b"{\"method\":\"stats\"}\n").unwrap();
+        if end {
+            // As `nc -N` does: everything is said, the answer still to come.
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+        }
+        let mut set = PollSet::new();
+        house.control.watch(&mut set, None, Some);
+        set.wait(Duration::ZERO).unwrap();
+        assert_eq!(set.ready().count(), 0, "end: {end}");
+        house.control.reply(client, "1");
+        assert_eq!(line(&stream), "{\"result\":1}\n");
+        assert_eq!(house.control.serve(client), Some(Request::Stats), "end: {end}");
+    }
+}
+
+#[test]
+fn requests_that_came_together_are_answered_without_another_sign_of_life() {
+    let mut house = House::new("together");
+    let (mut stream, client) = house.connect();
+    stream.write_all(b"{\"method\":\"status\"}\n{\"method\":\"stats\"}\n{\"meth").unwrap();
+    assert_eq!(house.control.serve(client), Some(Request::Status));
+    assert!(house.control.waiting().is_empty(), "one at a time");
+    house.control.reply(client, "1");
+    assert_eq!(house.control.waiting(), [client]);
+    assert_eq!(house.control.next_request(client), Some(Request::Stats));
+    house.control.reply(client, "2");
+    assert!(house.control.waiting().is_empty(), "half a request is none");
+}
+
+#[test]
+fn an_endless_talker_does_not_keep_everybody_waiting() {
+    let mut house = House::new("talker");
+    let (mut stream, client) = house.connect();
+    stream.write_all(b"{\"method\":\"events\"}\n").unwrap();
+    house.control.serve(client);
+    stream.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    while let Ok(written) = stream.write(&[b'x'; 4096]) {
+        sent += written;
+    }
+    assert!(sent > 100_000, "{sent}");
+    house.control.serve(client);
+    assert!(house.control.clients.contains_key(&client));
+    let mut set = PollSet::new();
+    house.control.watch(&mut set, None, Some);
+    set.wait(Duration::ZERO).unwrap();
+    assert_eq!(set.ready().count(), 1, "there is more, for the next turn");
+}
+
+#[test]
+fn a_file_that_is_no_socket_is_left_alone() {
+    let house = House::new("file");
+    let file = house.folder.join("flows.db");
+    fs::write(&file, "precious").unwrap();
+    assert!(Control::open(&file).is_err());
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+}
