@@ -75,12 +75,10 @@ impl Builder {
     /// A message with a fixed part of its own.
     pub fn message(&mut self, header: Header, fixed: &[u8], fill: impl FnOnce(&mut Body<'_>)) {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; 4]);
-        self.bytes.extend_from_slice(&header.kind.to_ne_bytes());
-        self.bytes.extend_from_slice(&header.flags.to_ne_bytes());
-        self.bytes.extend_from_slice(&header.sequence.to_ne_bytes());
-        // The sender's port: the kernel knows it.
-        self.bytes.extend_from_slice(&[0; 4]);
+        let ([k, l], [f, g]) = (header.kind.to_ne_bytes(), header.flags.to_ne_bytes());
+        let [s, t, u, v] = header.sequence.to_ne_bytes();
+        // One call, because a verdict is built for every packet. The last four are the sender's port: the kernel knows it.
+        self.bytes.extend_from_slice(&[0, 0, 0, 0, k, l, f, g, s, t, u, v, 0, 0, 0, 0]);
         self.bytes.extend_from_slice(fixed);
         self.pad();
         fill(&mut Body { builder: self });
@@ -110,7 +108,10 @@ impl Builder {
     }
 
     fn pad(&mut self) {
-        self.bytes.resize(aligned(self.bytes.len()), 0);
+        let padded = aligned(self.bytes.len());
+        if padded > self.bytes.len() {
+            self.bytes.resize(padded, 0);
+        }
     }
 }
 
@@ -153,8 +154,8 @@ impl Body<'_> {
     fn attribute(&mut self, kind: u16, fill: impl FnOnce(&mut Body<'_>)) {
         let builder = &mut *self.builder;
         let start = builder.bytes.len();
-        builder.bytes.extend_from_slice(&[0; 2]);
-        builder.bytes.extend_from_slice(&kind.to_ne_bytes());
+        let [k, l] = kind.to_ne_bytes();
+        builder.bytes.extend_from_slice(&[0, 0, k, l]);
         fill(&mut Body { builder });
         let length = builder.bytes.len().saturating_sub(start);
         match (u16::try_from(length), builder.bytes.get_mut(start..).and_then(<[u8]>::first_chunk_mut)) {
