@@ -4,7 +4,7 @@
 # checks: listed
 # programs: glacic
 # memory: 768
-# seconds: 600
+# seconds: 1200
 . /lib.sh
 
 export GLACIC_QUEUE=native GLACIC_BIN=/bin/glacic
