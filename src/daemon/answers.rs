@@ -94,7 +94,12 @@ impl House {
             return self.control.fail(client, Error::new(Code::InvalidParams, message));
         }
         let DeviceSet { device, name, mode } = set;
-        self.ask_store(client, Errand::Device, |ticket| store::Request::DeviceSet { ticket, device, name, mode });
+        self.ask_store(client, Errand::Device { name: name.clone() }, |ticket| store::Request::DeviceSet {
+            ticket,
+            device,
+            name,
+            mode,
+        });
     }
 
     fn set_learning(&mut self, client: Client, set: LearningSet) {

@@ -118,10 +118,15 @@ pub fn read_config(path: &Path, tools: &Tools) -> Result<Resolved, String> {
         Err(error) => return Err(format!("{}: {error}", path.display())),
     };
     let lines: Vec<String> = outcome.lines().collect();
+    let warning = |problem: &&config::Problem| problem.severity == config::Severity::Warning;
+    let say = |problem: &config::Problem| {
+        format!("{}:{}:{}: {}", outcome.file, problem.line, problem.column, problem.message)
+    };
+    let problems = outcome.problems.iter().filter(warning).map(say).collect();
     match outcome.settings {
         Some(settings) => {
             let (guarded, warnings) = resolve(&Asked::of(&settings), tools);
-            Ok(Resolved { settings, guarded, problems: lines, warnings })
+            Ok(Resolved { settings, guarded, problems, warnings })
         }
         None => Err(lines.join("\n")),
     }

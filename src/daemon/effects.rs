@@ -5,6 +5,7 @@ use super::warnings::Subject;
 use crate::engine::Effect;
 use crate::engine::events::{Event, What};
 use crate::firewall;
+use crate::flow::view::FlowView;
 use crate::flow::{FlowId, Key};
 use crate::store::{Request, Seen};
 
@@ -72,9 +73,16 @@ impl House {
 
     /// Tells everybody who listens, and the log.
     pub fn tell(&mut self, what: What) {
+        let what = match what {
+            What::FlowNew { flow } => What::FlowNew { flow: self.named(flow) },
+            What::FlowChanged { flow } => What::FlowChanged { flow: self.named(flow) },
+            What::FlowForgotten { flow } => What::FlowForgotten { flow: self.named(flow) },
+            other => other,
+        };
         match &what {
             What::FlowNew { flow } => {
-                log::info!("new flow, {:?}: {} {}/{}", flow.state, flow.mac, flow.proto, flow.port)
+                let device = flow.device.as_deref().map_or_else(|| flow.mac.to_string(), str::to_owned);
+                log::info!("new flow, {}: {device} {}/{}", flow.state, flow.proto, flow.port)
             }
             What::DeviceNew { mac, zone } => {
                 log::info!("new device: {mac} in {}", zone.as_deref().unwrap_or("no zone"))
@@ -89,6 +97,11 @@ impl House {
             What::DeviceChanged { .. } | What::LearningChanged { .. } => {}
         }
         self.control.broadcast(&Event { time: self.now.wall, what });
+    }
+
+    /// The same flow with the name of its device.
+    pub fn named(&self, flow: FlowView) -> FlowView {
+        FlowView { device: self.names.of(flow.mac).map(str::to_owned), ..flow }
     }
 
     /// An alert that is not about a device.

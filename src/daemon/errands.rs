@@ -12,8 +12,8 @@ pub enum Errand {
     Store,
     /// The store's answer to a decision; then the kernel's.
     Decision,
-    /// The store's answer about a device; then the kernel's.
-    Device,
+    /// The store's answer about a device, which may have a new name; then the kernel's.
+    Device { name: Option<String> },
     /// The kernel, which has been told; the answer is ready.
     Kernel { answer: String },
     /// Fresh counters from the kernel, before the store is asked for this page.

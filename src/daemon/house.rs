@@ -11,6 +11,7 @@ use super::held::Lobby;
 use super::judge::{Judge, Manner};
 use super::kernel::Kernel;
 use super::learning::Learning;
+use super::names::Names;
 use super::poll::Alarm;
 use super::signals::Signals;
 use super::sources::Sources;
@@ -106,6 +107,7 @@ pub struct House {
     pub queue_counts: QueueCounts,
     /// Modes that were set by command, which hold where the configuration names no other.
     pub modes: Vec<(Mac, DeviceMode)>,
+    pub names: Names,
     /// This kernel cannot queue: the log serves instead.
     pub without_queue: bool,
     /// Stands in for nft's `queue`, see [`super::Options::queue_mark`].

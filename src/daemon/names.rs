@@ -1,7 +1,36 @@
 //! Names of devices, as others know them: dnsmasq's leases and /etc/ethers. Pure readers over text that LAN devices have
 //! a hand in: a name is any text, is bounded, and never trusted to be unique.
 
+use std::collections::BTreeMap;
+
 use crate::flow::Mac;
+
+/// What the house calls its devices, for events and answers.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// By the owner's command; these go before all others.
+    given: BTreeMap<Mac, String>,
+    heard: BTreeMap<Mac, String>,
+}
+
+impl Names {
+    /// The owner names a device; an empty name takes the name away.
+    pub fn give(&mut self, mac: Mac, name: &str) {
+        match name {
+            "" => drop(self.given.remove(&mac)),
+            name => drop(self.given.insert(mac, name.to_owned())),
+        }
+    }
+
+    /// Replaces the names that others know.
+    pub fn hear(&mut self, names: &[(Mac, String)]) {
+        self.heard = names.iter().cloned().collect();
+    }
+
+    pub fn of(&self, mac: Mac) -> Option<&str> {
+        self.given.get(&mac).or_else(|| self.heard.get(&mac)).map(String::as_str)
+    }
+}
 
 /// dnsmasq's leases on OpenWrt.
 pub const LEASES: &str = "/tmp/dhcp.leases";
@@ -53,6 +82,18 @@ mod tests {
         let text =
             "# ours\nb8:27:eb:00:00:01 camera # the one outside\nb8:27:eb:00:00:02 192.168.1.9\nb8:27:eb:00:00:03\n";
         assert_eq!(ethers(text).collect::<Vec<_>>(), [(CAMERA, "camera".to_owned())]);
+    }
+
+    #[test]
+    fn the_owners_name_goes_before_that_of_a_lease() {
+        let mut names = Names::default();
+        names.hear(&[(CAMERA, "ESP_2F".to_owned())]);
+        names.give(CAMERA, "camera");
+        assert_eq!(names.of(CAMERA), Some("camera"));
+        names.give(CAMERA, "");
+        assert_eq!(names.of(CAMERA), Some("ESP_2F"));
+        names.hear(&[]);
+        assert_eq!(names.of(CAMERA), None);
     }
 
     #[test]

@@ -118,7 +118,11 @@ impl House {
                 );
                 self.tell(What::ConfigRefused { message });
             }
-            News::Names(names) => drop(self.store.handle.try_send(store::Request::Names(names))),
+            News::Names(names) => {
+                self.names.hear(&names);
+                // Read again in a minute.
+                let _ = self.store.handle.try_send(store::Request::Names(names));
+            }
         }
     }
 }

@@ -96,7 +96,7 @@ impl House {
         let shown = changes.iter().filter_map(|change: &Change| change.after.or(change.before));
         let answer = Decided {
             matched,
-            changed: shown.take(Decided::SHOWN).map(|record: Record| FlowView::new(&record)).collect(),
+            changed: shown.take(Decided::SHOWN).map(|record: Record| self.named(FlowView::new(&record))).collect(),
             changed_total: changes.len() as u64,
         };
         let Some((client, _)) = self.errands.end(ticket) else { return };
@@ -128,7 +128,10 @@ impl House {
         if mode != mode_before {
             self.tell(What::DeviceChanged { mac, mode });
         }
-        let Some((client, _)) = self.errands.end(ticket) else { return };
+        let Some((client, errand)) = self.errands.end(ticket) else { return };
+        if let Errand::Device { name: Some(name) } = errand {
+            self.names.give(mac, &name);
+        }
         if let Err(trouble) = saved {
             let message = format!("it holds until the next restart, but could not be saved: {trouble}");
             return self.control.fail(client, Error::new(Code::NotSaved, message));
@@ -170,7 +173,7 @@ impl House {
 fn told(changes: &[Change]) {
     for Change { before, after } in changes.iter().take(LOGGED) {
         match (before, after) {
-            (_, Some(record)) => log::info!("now {:?}: {}", record.state, record.key),
+            (_, Some(record)) => log::info!("now {}: {}", record.state, record.key),
             (Some(record), None) => log::info!("forgotten: {}", record.key),
             (None, None) => {}
         }

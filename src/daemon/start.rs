@@ -21,6 +21,7 @@ use super::house::{Due, House, QueueCounts, StoreLink, store_limits};
 use super::kernel::Kernel;
 use super::learning::{KEPT_AS, Learning};
 use super::logger::{self, Target};
+use super::names::Names;
 use super::poll;
 use super::replies::moved_aside;
 use super::signals::Signals;
@@ -159,7 +160,9 @@ fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) ->
     let mut engine = Engine::new(Policy::new(settings, learning.is_on(), false), opened.next_id, now);
     opened.store.each(|record, _zone| engine.load(record, now));
     let mut modes = BTreeMap::new();
+    let mut names = Names::default();
     opened.store.each_device(|device| {
+        names.give(device.mac, device.name.as_deref().unwrap_or_default());
         if device.mode != DeviceMode::Default {
             modes.insert(device.mac, device.mode);
             engine.set_device(device.mac, device.mode);
@@ -221,6 +224,7 @@ fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) ->
         flows: opened.counts,
         queue_counts: QueueCounts::default(),
         modes: modes.into_iter().collect(),
+        names,
         without_queue: false,
         queue_mark: options.queue_mark,
         started: now.mono,

@@ -15,6 +15,7 @@ use super::held::{Awaiting, Lobby};
 use super::house::{Due, House, QueueCounts, StoreLink};
 use super::kernel::Kernel;
 use super::learning::Learning;
+use super::names::Names;
 use super::poll;
 use super::signals::Signals;
 use super::sources::Sources;
@@ -109,6 +110,7 @@ impl Town {
             flows: FlowCounts::default(),
             queue_counts: QueueCounts::default(),
             modes: Vec::new(),
+            names: Names::default(),
             without_queue: false,
             queue_mark: None,
             started: NOON.mono,

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Key, Wall};
@@ -10,6 +12,16 @@ pub enum State {
     Pending,
     Allowed,
     Denied,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            State::Pending => "pending",
+            State::Allowed => "allowed",
+            State::Denied => "denied",
+        })
+    }
 }
 
 /// Who decided.
