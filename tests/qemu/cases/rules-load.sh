@@ -1,6 +1,6 @@
 #!/bin/sh
 # what: every combination of settings gives a ruleset that loads twice and leaves one copy, queue included
-# rulesets: firewall::golden
+# rulesets: firewall::tests::golden
 # checks: 2 a file
 # seconds: 900
 . /lib.sh
