@@ -1,6 +1,7 @@
 //! A house to test in: a router (the namespace of the test), a client behind `br-lan` and a server behind `wan0`, each in
 //! a network namespace of its own.
 
+use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -94,10 +95,20 @@ impl House {
         })
     }
 
-    /// A socket of the server.
+    /// A socket of the server. One that was just closed may live on for a moment, in a program that another test is
+    /// starting (between fork and exec it has everything that this process had open): then its port is waited for.
     pub fn listen(&self, port: u16) -> UdpSocket {
         self.server.run(move || {
-            let socket = UdpSocket::bind(("0.0.0.0", port)).unwrap();
+            let mut bound = None;
+            let mut bind = || {
+                bound = match UdpSocket::bind(("0.0.0.0", port)) {
+                    Err(error) if error.kind() == ErrorKind::AddrInUse => None,
+                    other => Some(other.unwrap()),
+                };
+                bound.is_some()
+            };
+            until(&mut bind, &format!("udp/{port} stays in use"));
+            let socket = bound.unwrap();
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
             socket
         })
