@@ -38,7 +38,7 @@ fn block(status: &protocol::Status, screen: Screen) -> String {
     let mut text = String::new();
     for warning in &status.warnings {
         text.push_str(&painted(screen, Tone::Bad, "warning: "));
-        wrap(&mut text, &visible(warning), 0, "warning: ".len(), width);
+        wrap(&mut text, &visible(&warning.message), 0, "warning: ".len(), width);
     }
     if !text.is_empty() {
         text.push('\n');
@@ -85,7 +85,7 @@ fn block(status: &protocol::Status, screen: Screen) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{DatabaseStatus, FlowCounts};
+    use protocol::{DatabaseStatus, FlowCounts, Warning, WarningCode};
 
     fn healthy() -> protocol::Status {
         protocol::Status {
@@ -136,7 +136,10 @@ glacic 0.1.0 is enforcing; it has been running for 3h
                 moved_aside: Some("/etc/glacic/flows.db.bad".into()),
                 ..healthy().database
             },
-            warnings: vec!["flow offload is on: \x1b[31m established connections are not seen by anybody".into()],
+            warnings: vec![Warning {
+                code: WarningCode::Offload,
+                message: "flow offload is on: \x1b[31m established connections are not seen by anybody".into(),
+            }],
             ..healthy()
         };
         assert_eq!(

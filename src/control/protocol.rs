@@ -221,8 +221,57 @@ pub struct Status {
     pub ruleset: bool,
     /// Whether the wall clock has been set.
     pub clock_set: bool,
-    /// What the owner should know, each a sentence: what is wrong and what to do.
-    pub warnings: Vec<String>,
+    /// What the owner should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something that is wrong right now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    pub code: WarningCode,
+    /// A sentence: what is wrong and what to do.
+    pub message: String,
+}
+
+/// What a warning is about, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningCode {
+    RulesetMissing,
+    ModuleMissing,
+    Offload,
+    QueueOverflow,
+    LogLost,
+    DatabaseTrouble,
+    DatabaseMoved,
+    TableFull,
+    ConfigRefused,
+    ClockNotSet,
+    /// A zone or interface that is not guarded although it should be.
+    Interface,
+    /// The router's own firewall does not do its part.
+    Fw4,
+    /// Everything else, and what a newer daemon may tell.
+    #[serde(other)]
+    Other,
+}
+
+impl WarningCode {
+    pub const ALL: [WarningCode; 13] = [
+        WarningCode::RulesetMissing,
+        WarningCode::ModuleMissing,
+        WarningCode::Offload,
+        WarningCode::QueueOverflow,
+        WarningCode::LogLost,
+        WarningCode::DatabaseTrouble,
+        WarningCode::DatabaseMoved,
+        WarningCode::TableFull,
+        WarningCode::ConfigRefused,
+        WarningCode::ClockNotSet,
+        WarningCode::Interface,
+        WarningCode::Fw4,
+        WarningCode::Other,
+    ];
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

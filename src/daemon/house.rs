@@ -140,6 +140,7 @@ impl House {
         // Somebody may have installed what was missing.
         self.without_queue = false;
         self.warnings.clear(Subject::NoQueue);
+        self.warnings.clear(Subject::ConfigRefused);
         self.warnings.set(Subject::Config, problems);
         self.warnings.set(Subject::Guarded, warnings);
         self.store.owe(store::Request::Limits(store_limits(&settings)));

@@ -16,7 +16,8 @@ impl House {
         match report {
             Report::Loaded { warnings, failed, sizes } => {
                 let as_wanted = self.kernel.loaded(sizes);
-                self.warnings.set(Subject::Ruleset, warnings);
+                self.warnings.clear(Subject::Ruleset);
+                self.warnings.set(Subject::Fw4, warnings);
                 match failed.is_empty() {
                     true => self.warnings.clear(Subject::SetFull),
                     false => self.failed(&failed),
@@ -113,7 +114,7 @@ impl House {
             }
             News::Refused(message) => {
                 self.warnings.set(
-                    Subject::Config,
+                    Subject::ConfigRefused,
                     vec![format!("the configuration is not applied, the old one stays: {message}")],
                 );
                 self.tell(What::ConfigRefused { message });

@@ -1,6 +1,8 @@
-//! What the owner should know right now: one sentence a subject, until it no longer holds.
+//! What the owner should know right now: sentences on a subject, until they no longer hold.
 
 use std::collections::BTreeMap;
+
+use crate::control::protocol::{Warning, WarningCode};
 
 /// What a warning is about; also the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -8,12 +10,32 @@ pub enum Subject {
     Ruleset,
     Source,
     NoQueue,
+    Fw4,
     Database,
     DatabaseMoved,
     SetFull,
+    ConfigRefused,
     Config,
     Guarded,
     Clock,
+}
+
+impl Subject {
+    /// The code by which programs know it.
+    fn code(self) -> WarningCode {
+        match self {
+            Subject::Ruleset => WarningCode::RulesetMissing,
+            Subject::NoQueue => WarningCode::ModuleMissing,
+            Subject::Fw4 => WarningCode::Fw4,
+            Subject::Database => WarningCode::DatabaseTrouble,
+            Subject::DatabaseMoved => WarningCode::DatabaseMoved,
+            Subject::SetFull => WarningCode::TableFull,
+            Subject::ConfigRefused => WarningCode::ConfigRefused,
+            Subject::Guarded => WarningCode::Interface,
+            Subject::Clock => WarningCode::ClockNotSet,
+            Subject::Source | Subject::Config => WarningCode::Other,
+        }
+    }
 }
 
 /// The warnings that hold.
@@ -35,7 +57,26 @@ impl Warnings {
         self.said.remove(&subject);
     }
 
-    pub fn all(&self) -> Vec<String> {
-        self.said.values().flatten().cloned().collect()
+    pub fn all(&self) -> Vec<Warning> {
+        let said = self.said.iter().flat_map(|(subject, sentences)| sentences.iter().map(|said| (*subject, said)));
+        said.map(|(subject, message)| Warning { code: subject.code(), message: message.clone() }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_is_told_with_its_code_until_it_no_longer_does() {
+        let mut warnings = Warnings::default();
+        warnings.set(Subject::Clock, vec!["the clock is not set".to_owned()]);
+        warnings.set(Subject::Ruleset, vec!["no".to_owned(), "never".to_owned()]);
+        warnings.set(Subject::Ruleset, vec!["not loaded".to_owned()]);
+        let warning = |code, message: &str| Warning { code, message: message.to_owned() };
+        let ruleset = warning(WarningCode::RulesetMissing, "not loaded");
+        assert_eq!(warnings.all(), [ruleset.clone(), warning(WarningCode::ClockNotSet, "the clock is not set")]);
+        warnings.clear(Subject::Clock);
+        assert_eq!(warnings.all(), [ruleset]);
     }
 }
