@@ -21,6 +21,7 @@ mod learn;
 mod man;
 mod monitor;
 mod replay;
+mod rpcd;
 mod rules;
 mod screen;
 mod selection;
@@ -98,6 +99,7 @@ enum Command {
     Check(check::Check),
     Monitor(monitor::Monitor),
     Replay(replay::Replay),
+    Rpcd(rpcd::Rpcd),
     Completion(completion::Completion),
     Man(man::Man),
 }
@@ -128,9 +130,11 @@ impl Context {
 }
 
 /// Parses the arguments, runs what they ask for and returns the exit code (sysexits).
-pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let program = arguments.next();
+    let arguments = rpcd::arguments(program.as_deref(), arguments);
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let outcome = answer(arguments.skip(1), &mut out).and_then(|()| Ok(out.flush()?));
+    let outcome = answer(arguments, &mut out).and_then(|()| Ok(out.flush()?));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -169,6 +173,7 @@ fn answer(arguments: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Res
         Command::Check(check) => check.run(&context, out),
         Command::Monitor(monitor) => monitor.run(&context, out),
         Command::Replay(replay) => replay.run(&context, out),
+        Command::Rpcd(rpcd) => rpcd.run(&context, out),
         Command::Completion(completion) => completion.run(out),
         Command::Man(man) => man.run(out),
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use super::options::{DEVICE_SECTION, MAIN_SECTION};
 use super::problem::{Problem, Report, Severity};
 use super::read::Given;
 use super::settings::{Device, FailMode, Inline, Placement, Scope, Settings};
@@ -26,6 +27,17 @@ const ASLEEP: &[(&str, Asks)] = &[
     ("names_group", Asks::Main(|s| s.names_group != 101)),
     ("reverse_dns", Asks::Main(|s| s.reverse_dns)),
 ];
+
+/// Whether an option of this section does nothing yet.
+pub(super) fn is_asleep(section: &str, option: &str) -> bool {
+    ASLEEP.iter().any(|(name, asks)| {
+        let of = match asks {
+            Asks::Main(_) => MAIN_SECTION,
+            Asks::Device(_) => DEVICE_SECTION,
+        };
+        *name == option && of == section
+    })
+}
 
 /// Bits of the packet mark that others on a router are known to use.
 const TAKEN_MARKS: &[(u32, &str)] = &[(0x0000_3f00, "mwan3"), (0x00ff_0000, "pbr and Tailscale")];

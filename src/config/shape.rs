@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::check::is_asleep;
 use super::settings::Rate;
 use super::value::{LONGEST_NAME, Shown};
 use crate::flow::{Mac, Port, Protocol};
@@ -91,6 +92,8 @@ pub struct Info {
     pub default: &'static [&'static str],
     /// One line without a full stop.
     pub help: &'static str,
+    /// It is read and kept, and does nothing yet.
+    pub asleep: bool,
 }
 
 /// One option of a section that is read into `S`.
@@ -165,6 +168,7 @@ impl<S> Row<S> {
             required: self.required,
             default: self.default,
             help: self.help,
+            asleep: is_asleep(section, self.name),
         }
     }
 }

@@ -100,7 +100,7 @@ fn word(text: &str, longest: usize, besides: &str) -> Option<String> {
 }
 
 /// The longest name of a device, in characters.
-pub(super) const LONGEST_NAME: usize = 63;
+pub const LONGEST_NAME: usize = 63;
 
 /// A name people gave a device. No MAC address, because wherever a device is named by either, the address would win.
 pub(super) fn device_name(text: &str) -> Option<String> {

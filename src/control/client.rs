@@ -64,7 +64,7 @@ impl std::fmt::Display for Fault {
                 f,
                 "the daemon did not answer within {} s: see `logread -e glacic`, or restart it with \
                  `service glacic restart`",
-                patience.as_secs()
+                patience.as_secs().max(1)
             ),
             Fault::Closed => {
                 write!(f, "the daemon closed the connection before it had answered: see `logread -e glacic`")
@@ -127,6 +127,12 @@ impl Client {
             Err(_) => return Err(Fault::NoAnswer { patience }),
         };
         Ok(Client { stream, received: Vec::new(), patience })
+    }
+
+    /// The same connection, with another limit of time for each request from now on.
+    pub fn waiting(self, patience: Duration) -> Client {
+        // None at all would mean for ever to the socket.
+        Client { patience: patience.max(Duration::from_millis(1)), ..self }
     }
 
     /// Asks and waits for the reply.

@@ -5,6 +5,7 @@ mod conversation;
 mod definitions;
 mod exit;
 mod files;
+mod rpcd;
 mod terminal;
 
 use std::ffi::OsStr;

@@ -34,7 +34,7 @@ fn holds(name: &str, part: &str, wanted: &str) {
 fn every_option_is_listed_with_its_limits() {
     let mut text = String::new();
     let mut section = "";
-    for Info { section: of, name, shape, list, required, default, help } in options() {
+    for Info { section: of, name, shape, list, required, default, help, asleep: _ } in options() {
         if of != section {
             section = of;
             text += &format!("\n### `config {of}`\n\n| option | value | default | what for |\n|---|---|---|---|\n");
