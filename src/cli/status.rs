@@ -6,6 +6,7 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 
 use super::Context;
+use super::describe;
 use super::exit::Failure;
 use super::help::wrap;
 use super::screen::{Screen, Tone, painted, print_json, visible};
@@ -65,6 +66,13 @@ fn block(status: &protocol::Status, screen: Screen) -> String {
     let hint = if flows.pending > 0 { " (glacic flows --state pending)" } else { "" };
     line("flows", tone, format!("{} allowed, {} denied, {} pending{hint}", flows.allowed, flows.denied, flows.pending));
     line("devices", Tone::Plain, status.devices.to_string());
+    if status.dropped_last_hour > 0 {
+        line(
+            "dropped",
+            Tone::Plain,
+            format!("{} in the last hour", describe::count(status.dropped_last_hour, "packet")),
+        );
+    }
     match status.ruleset {
         true => line("ruleset", Tone::Plain, "in the kernel".to_owned()),
         false => line("ruleset", Tone::Bad, "not in the kernel".to_owned()),
@@ -91,6 +99,7 @@ mod tests {
         protocol::Status {
             version: "0.1.0".into(),
             uptime: 3 * 3600,
+            enabled: true,
             learning: false,
             learning_left: None,
             mode: "log".into(),
@@ -99,6 +108,7 @@ mod tests {
             interfaces: vec!["br-lan".into(), "br-guest".into()],
             flows: FlowCounts { allowed: 12, pending: 0, denied: 1 },
             devices: 5,
+            dropped_last_hour: 0,
             database: DatabaseStatus { path: "/etc/glacic/flows.db".into(), trouble: None, moved_aside: None },
             ruleset: true,
             clock_set: true,
@@ -127,6 +137,7 @@ glacic 0.1.0 is enforcing; it has been running for 3h
         let status = protocol::Status {
             learning: true,
             learning_left: Some(6 * 86_400),
+            dropped_last_hour: 31,
             interfaces: Vec::new(),
             flows: FlowCounts { pending: 3, ..healthy().flows },
             ruleset: false,
@@ -154,6 +165,7 @@ glacic 0.1.0 is learning for 6d more; it has been running for 3h
   interfaces  none is guarded
   flows       12 allowed, 1 denied, 3 pending (glacic flows --state pending)
   devices     5
+  dropped     31 packets in the last hour
   ruleset     not in the kernel
   database    /etc/glacic/flows.db: no space left
               a damaged or foreign file was moved to /etc/glacic/flows.db.bad

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::engine::events::{Event, What};
-use crate::flow::DeviceMode;
 use crate::flow::query::{Query, Selection};
 use crate::flow::view::{DeviceView, FlowView};
+use crate::flow::{DeviceMode, Mac, Port, Protocol};
 
 /// The longest request line the daemon reads, in bytes.
 pub const MAX_REQUEST: usize = 64 * 1024;
@@ -24,6 +24,8 @@ pub enum Request {
     DeviceList(DeviceQuery),
     DeviceSet(DeviceSet),
     LearningSet(LearningSet),
+    Activity,
+    EventList(EventList),
     /// Turns the connection into a stream: one [`Event`] a line until it is closed.
     Events,
 }
@@ -62,6 +64,21 @@ pub struct LearningSet {
     pub seconds: Option<u64>,
 }
 
+/// Which of the last events.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventList {
+    /// The number of the last event that is known already; absent: the last events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// Events to return; absent or 0 means [`EventList::DEFAULT_LIMIT`].
+    pub limit: u32,
+}
+
+impl EventList {
+    pub const DEFAULT_LIMIT: usize = 100;
+}
+
 impl Request {
     /// Reads one line. The error is what the asker is told.
     pub fn parse(line: &str) -> Result<Request, Error> {
@@ -96,6 +113,8 @@ impl Request {
             "device_list" => Request::DeviceList(params(given)?),
             "device_set" => Request::DeviceSet(params(given)?),
             "learning_set" => Request::LearningSet(params(given)?),
+            "activity" => none(given, Request::Activity)?,
+            "event_list" => Request::EventList(params(given)?),
             "events" => none(given, Request::Events)?,
             _ => return Err(Error::new(Code::UnknownMethod, format!("there is no method {method:?}"))),
         })
@@ -117,6 +136,8 @@ impl Request {
             Request::DeviceList(query) => ("device_list", value(query)),
             Request::DeviceSet(set) => ("device_set", value(set)),
             Request::LearningSet(set) => ("learning_set", value(set)),
+            Request::Activity => ("activity", Value::Null),
+            Request::EventList(list) => ("event_list", value(list)),
             Request::Events => ("events", Value::Null),
         };
         match params {
@@ -203,6 +224,8 @@ pub struct Status {
     pub version: String,
     /// Seconds since the daemon started.
     pub uptime: u64,
+    /// Whether the owner has turned glacic on.
+    pub enabled: bool,
     pub learning: bool,
     /// Seconds of uptime until the learning mode changes by itself.
     pub learning_left: Option<u64>,
@@ -216,6 +239,8 @@ pub struct Status {
     pub interfaces: Vec<String>,
     pub flows: FlowCounts,
     pub devices: u64,
+    /// Packets, as far as it is known who dropped them; of up to five minutes more.
+    pub dropped_last_hour: u64,
     pub database: DatabaseStatus,
     /// Whether the ruleset is in the kernel.
     pub ruleset: bool,
@@ -272,6 +297,64 @@ impl WarningCode {
         WarningCode::Fw4,
         WarningCode::Other,
     ];
+}
+
+/// The reply to `activity`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// Seconds of a slot.
+    pub step: u64,
+    /// When the first slot began.
+    pub since: i64,
+    /// The oldest first; the last one is not over yet.
+    pub slots: Vec<Slot>,
+    /// The most active ones, the first of them first.
+    pub devices: Vec<ActiveDevice>,
+    pub services: Vec<ActiveService>,
+}
+
+/// What happened in one span of time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// When it began, in seconds since 1970.
+    pub at: i64,
+    pub new_flows: u32,
+    pub dropped: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActiveDevice {
+    pub mac: Mac,
+    /// Its name, where one is known.
+    pub device: Option<String>,
+    pub connections: u32,
+    /// Packets.
+    pub dropped: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActiveService {
+    pub proto: Protocol,
+    #[serde(with = "crate::flow::query::port_or_any")]
+    pub port: Port,
+    pub connections: u32,
+    pub dropped: u32,
+}
+
+/// The reply to `event_list`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventPage {
+    pub events: Vec<Numbered>,
+    /// The number of the last event there was.
+    pub last: u64,
+}
+
+/// An event with its number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Numbered {
+    pub seq: u64,
+    #[serde(flatten)]
+    pub event: Event,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

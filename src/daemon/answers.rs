@@ -20,7 +20,7 @@ impl House {
     /// Begins to answer a request; many are answered at once.
     pub fn request(&mut self, client: Client, request: Request) {
         match request {
-            Request::Status => self.control.answer(client, &self.status()),
+            Request::Status => self.tell_status(client),
             Request::Stats => self.control.answer(client, &self.stats()),
             Request::FlowList(query) => self.list(client, query),
             Request::FlowGet(get) => {
@@ -36,6 +36,8 @@ impl House {
             }),
             Request::DeviceSet(set) => self.set_device(client, set),
             Request::LearningSet(set) => self.set_learning(client, set),
+            Request::Activity => self.activity(client),
+            Request::EventList(asked) => self.control.answer(client, &self.chronicle.page(&asked)),
             // The control room turns the connection into a stream by itself.
             Request::Events => {}
         }
@@ -62,6 +64,26 @@ impl House {
         }
         let ticket = self.errands.begin(client, Errand::Counters { query });
         self.kernel.request(firewall::Request::Counters { ticket: Some(ticket) });
+    }
+
+    /// What went on lately, after the kernel has said how often flows were used.
+    fn activity(&mut self, client: Client) {
+        if !self.kernel.is_loaded() || self.now.mono.since(self.counted) < FRESH {
+            return self.tell_activity(client);
+        }
+        let ticket = self.errands.begin(client, Errand::Activity);
+        self.kernel.request(firewall::Request::Counters { ticket: Some(ticket) });
+    }
+
+    pub fn tell_activity(&mut self, client: Client) {
+        let names = &self.names;
+        let activity = self.record.show(self.now, |mac| names.of(mac).map(str::to_owned));
+        self.control.answer(client, &activity);
+    }
+
+    pub fn tell_status(&mut self, client: Client) {
+        let status = self.status();
+        self.control.answer(client, &status);
     }
 
     fn decide(&mut self, client: Client, selection: Selection, decision: Decision) {
@@ -110,7 +132,7 @@ impl House {
         self.learning.set(set.on, set.seconds.map(Duration::from_secs), self.now.mono);
         if was == set.on {
             self.keep_learning(true);
-            return self.control.answer(client, &self.status());
+            return self.tell_status(client);
         }
         self.learning_changed();
         // Answered when the kernel follows: what the owner does next meets the new mode.

@@ -26,6 +26,7 @@ impl House {
                         Ok(()) => {
                             self.stats.store_writes += 1;
                             self.recount(None, Some(state));
+                            self.record.new_flow(&key, self.now.mono);
                         }
                         Err(_) => {
                             // Nothing is believed that is not kept: the flow will be learned again.
@@ -50,6 +51,7 @@ impl House {
 
     /// Notes connections for the store.
     pub fn seen(&mut self, seen: Seen) {
+        self.record.connections(&seen.key, seen.connections, self.now.mono);
         if self.store.seen.len() >= SEEN {
             self.send_seen();
         }
@@ -96,7 +98,9 @@ impl House {
             What::FlowChanged { .. } | What::FlowForgotten { .. } => {}
             What::DeviceChanged { .. } | What::LearningChanged { .. } => {}
         }
-        self.control.broadcast(&Event { time: self.now.wall, what });
+        let event = Event { time: self.now.wall, what };
+        self.control.broadcast(&event);
+        self.chronicle.add(event);
     }
 
     /// The same flow with the name of its device.

@@ -18,6 +18,8 @@ pub enum Errand {
     Kernel { answer: String },
     /// Fresh counters from the kernel, before the store is asked for this page.
     Counters { query: Query },
+    /// The same, before what went on lately is told.
+    Activity,
 }
 
 /// Requests at once, at most: one a connection.

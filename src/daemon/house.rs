@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use super::activity;
 use super::background::{Background, News, Resolved};
+use super::chronicle::Chronicle;
 use super::control::{Client, Control};
 use super::errands::Errands;
 use super::held::Lobby;
@@ -117,6 +119,8 @@ pub struct House {
     pub due: Due,
     pub overflow_told: Option<Monotonic>,
     pub counted: Monotonic,
+    pub record: activity::Record,
+    pub chronicle: Chronicle,
     /// Who changed the learning mode and waits until the kernel follows.
     pub awaiting_ruleset: Vec<Client>,
 }
@@ -130,8 +134,8 @@ impl House {
     /// What judging needs, borrowed together.
     pub fn judge(&mut self) -> (Judge<'_>, &mut Sources) {
         let manner = self.manner();
-        let House { engine, lobby, store, stats, now, sources, .. } = self;
-        (Judge { engine, lobby, store: &store.handle, stats, manner, now: *now }, sources)
+        let House { engine, lobby, store, stats, record, now, sources, .. } = self;
+        (Judge { engine, lobby, store: &store.handle, stats, record, manner, now: *now }, sources)
     }
 
     /// Takes over new settings.

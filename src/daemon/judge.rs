@@ -2,12 +2,13 @@
 
 use crate::config::settings::{FailMode, Placement};
 use crate::control::protocol::Stats;
-use crate::engine::{Answer, Engine, Sighting};
+use crate::engine::{Answer, Engine, Sighting, key_of};
 use crate::flow::{Key, Now, Verdict};
 use crate::intercept::queue::Held;
 use crate::store;
 use crate::wire::Malformed;
 
+use super::activity::Record;
 use super::held::{Awaiting, Lobby, STORE_PATIENCE, Waiting};
 
 /// What the judging of one packet needs, borrowed for a batch.
@@ -16,6 +17,7 @@ pub struct Judge<'a> {
     pub lobby: &'a mut Lobby,
     pub store: &'a store::Handle,
     pub stats: &'a mut Stats,
+    pub record: &'a mut Record,
     pub manner: Manner,
     pub now: Now,
 }
@@ -43,6 +45,7 @@ impl Judge<'_> {
     /// The verdict of a packet; none while it waits. `held` is absent in log mode, where the packet is gone already.
     pub fn judge(&mut self, sighting: Result<Sighting, Malformed>, held: Option<Held>) -> Option<Verdict> {
         self.stats.packets += 1;
+        let sender = sighting.as_ref().ok().and_then(sender);
         let verdict = match sighting {
             Ok(sighting) => self.engine.packet(&sighting, self.now).resolve(|answer| self.wait(answer, sighting, held)),
             Err(_) => {
@@ -51,7 +54,7 @@ impl Judge<'_> {
             }
         };
         if let Some(verdict) = verdict {
-            count(self.stats, self.manner.placement, verdict, held.is_some());
+            self.count(verdict, sender, held.is_some());
         }
         verdict
     }
@@ -80,12 +83,13 @@ impl Judge<'_> {
     /// Goes on with a packet that waited for the store, or for the owner, who has decided.
     pub fn resume(&mut self, waiting: Waiting) -> Option<(Held, Verdict)> {
         let Waiting { sighting, held, awaiting, .. } = waiting;
+        let sender = sender(&sighting);
         let answer = match awaiting {
             Awaiting::Store => self.engine.resume(&sighting, self.now),
             Awaiting::Owner => self.engine.judge_again(&sighting, self.now),
         };
         let verdict = answer.resolve(|answer| self.wait(answer, sighting, held))?;
-        count(self.stats, self.manner.placement, verdict, held.is_some());
+        self.count(verdict, sender, held.is_some());
         held.map(|held| (held, verdict))
     }
 
@@ -95,8 +99,26 @@ impl Judge<'_> {
             Awaiting::Store => self.manner.unanswered(),
             Awaiting::Owner => Verdict::Refuse,
         };
-        count(self.stats, self.manner.placement, verdict, waiting.held.is_some());
+        self.count(verdict, sender(&waiting.sighting), waiting.held.is_some());
         waiting.held.map(|held| (held, verdict))
+    }
+
+    /// Counts what became of a packet. In log mode the loaded ruleset has dealt with it: in fallback placement what is
+    /// logged is what was refused.
+    fn count(&mut self, verdict: Verdict, sender: Option<Key>, queued: bool) {
+        let accepted = match verdict {
+            Verdict::Pass | Verdict::Ignore => queued || self.manner.placement == Placement::Guard,
+            Verdict::Refuse | Verdict::Deny => false,
+        };
+        if accepted {
+            self.stats.accepted += 1;
+            return;
+        }
+        self.stats.dropped += 1;
+        self.record.dropped(1, self.now.mono);
+        if let Some(key) = sender {
+            self.record.dropped_of(&key, 1, self.now.mono);
+        }
     }
 }
 
@@ -111,17 +133,9 @@ impl Answer {
     }
 }
 
-/// Counts what became of a packet. In log mode the loaded ruleset has dealt with it: in fallback placement what is
-/// logged is what was refused.
-fn count(stats: &mut Stats, placement: Placement, verdict: Verdict, queued: bool) {
-    let accepted = match verdict {
-        Verdict::Pass | Verdict::Ignore => queued || placement == Placement::Guard,
-        Verdict::Refuse | Verdict::Deny => false,
-    };
-    match accepted {
-        true => stats.accepted += 1,
-        false => stats.dropped += 1,
-    }
+/// Whose packet this is, and of which flow.
+fn sender(sighting: &Sighting) -> Option<Key> {
+    sighting.mac.map(|mac| key_of(mac, &sighting.facts))
 }
 
 #[cfg(test)]
@@ -142,6 +156,7 @@ mod tests {
         store: store::Handle,
         questions: Receiver<store::Request>,
         stats: Stats,
+        record: Record,
         manner: Manner,
     }
 
@@ -151,7 +166,15 @@ mod tests {
             let mut engine = Engine::new(Policy { cache_size: 1, ..policy }, FlowId(10), NOON);
             (1..=2).for_each(|id| engine.load(&record(id, id as u16, State::Denied), NOON));
             let manner = Manner { placement: Placement::Guard, fail_mode, hold: Duration::from_secs(2) };
-            Court { engine, lobby: Lobby::default(), store, questions, stats: Stats::default(), manner }
+            Court {
+                engine,
+                lobby: Lobby::default(),
+                store,
+                questions,
+                stats: Stats::default(),
+                record: Record::new(NOON.mono),
+                manner,
+            }
         }
 
         fn learning(fail_mode: FailMode, inbox: usize) -> Court {
@@ -159,8 +182,8 @@ mod tests {
         }
 
         fn judge(&mut self) -> Judge<'_> {
-            let Court { engine, lobby, store, stats, manner, .. } = self;
-            Judge { engine, lobby, store, stats, manner: *manner, now: NOON }
+            let Court { engine, lobby, store, stats, record, manner, .. } = self;
+            Judge { engine, lobby, store, stats, record, manner: *manner, now: NOON }
         }
 
         fn packet(&mut self, port: u16, id: u32) -> Option<Verdict> {

@@ -4,9 +4,12 @@
 //! others, each behind a bounded inbox: the store's (SQLite), the firewall's (nft, sets, conntrack) and the background's
 //! (configuration, names). What happens when an inbox is full stands where it is filled.
 
+mod activity;
 mod answers;
 mod background;
+mod busiest;
 mod changeover;
+mod chronicle;
 mod clock;
 mod control;
 mod effects;

@@ -25,7 +25,7 @@ impl House {
                 if as_wanted {
                     self.close_unfed_sources();
                     for client in std::mem::take(&mut self.awaiting_ruleset) {
-                        self.control.answer(client, &self.status());
+                        self.tell_status(client);
                     }
                 }
             }
@@ -62,8 +62,12 @@ impl House {
                 self.stats.no_mac = no_mac;
                 self.counted(flows);
                 self.send_seen();
-                if let Some((client, Errand::Counters { query })) = ticket.and_then(|ticket| self.errands.end(ticket)) {
-                    self.ask_store(client, Errand::Store, |ticket| store::Request::List { ticket, query });
+                match ticket.and_then(|ticket| self.errands.end(ticket)) {
+                    Some((client, Errand::Counters { query })) => {
+                        self.ask_store(client, Errand::Store, |ticket| store::Request::List { ticket, query });
+                    }
+                    Some((client, Errand::Activity)) => self.tell_activity(client),
+                    Some(_) | None => {}
                 }
             }
             Report::Cut { what, connections, trouble } => {

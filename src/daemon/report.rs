@@ -6,10 +6,11 @@ use crate::control::protocol::{DatabaseStatus, Stats, Status};
 use crate::firewall::Ask;
 
 impl House {
-    pub fn status(&self) -> Status {
+    pub fn status(&mut self) -> Status {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime: self.now.mono.since(self.started).as_secs(),
+            enabled: self.settings.enabled,
             learning: self.learning.is_on(),
             learning_left: self.learning.left(self.now.mono).map(|left| left.as_secs()),
             mode: match self.kernel.plan().map(|plan| plan.ask) {
@@ -27,6 +28,7 @@ impl House {
             interfaces: self.guarded.iter().map(|guarded| guarded.interface.as_str().to_owned()).collect(),
             flows: self.flows,
             devices: self.engine.device_count() as u64,
+            dropped_last_hour: self.record.dropped_last_hour(self.now.mono),
             database: DatabaseStatus {
                 path: self.store.path.display().to_string(),
                 trouble: self.store.trouble.clone(),

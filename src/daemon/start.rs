@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+use super::activity::Record;
 use super::background::{Background, read_config};
+use super::chronicle::Chronicle;
 use super::clock;
 use super::control::Control;
 use super::errands::Errands;
@@ -240,6 +242,8 @@ fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) ->
         },
         overflow_told: None,
         counted: now.mono,
+        record: Record::new(now.mono),
+        chronicle: Chronicle::default(),
         awaiting_ruleset: Vec::new(),
     })
 }

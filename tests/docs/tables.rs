@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use glacic::config::{Info, options};
-use glacic::control::protocol::{Code, Decided, Stats, Status, Warning, WarningCode};
+use glacic::control::protocol::{Activity, Code, Decided, EventPage, Stats, Status, Warning, WarningCode};
 use glacic::flow::view::{DeviceView, FlowView};
 use serde_json::{Value, json};
 
@@ -92,11 +92,15 @@ fn every_member_of_the_protocol_is_told_about() {
         "packets": null, "bytes": null, "names": [{"name": "a", "source": "sni", "confidence": 100}], "app": null});
     let device = json!({"mac": "b8:27:eb:00:00:01", "name": null, "randomised": false, "mode": "learn", "zone": null,
         "first_seen": 1, "last_seen": 1, "allowed": 1, "pending": 1, "denied": 1});
-    let status = json!({"version": "", "uptime": 1, "learning": true, "learning_left": null, "mode": "log", "placement": "",
-        "fail_mode": "", "interfaces": [], "flows": {"allowed": 1, "pending": 1, "denied": 1}, "devices": 1,
+    let status = json!({"version": "", "uptime": 1, "enabled": true, "learning": true, "learning_left": null, "mode": "log", "placement": "",
+        "fail_mode": "", "interfaces": [], "flows": {"allowed": 1, "pending": 1, "denied": 1}, "devices": 1, "dropped_last_hour": 1,
         "database": {"path": "", "trouble": null, "moved_aside": null}, "ruleset": true, "clock_set": true,
         "warnings": [{"code": "clock_not_set", "message": ""}]});
     let decided = json!({"matched": 1, "changed": [flow], "changed_total": 1});
+    let activity = json!({"step": 1, "since": 1, "slots": [{"at": 1, "new_flows": 1, "dropped": 1}],
+        "devices": [{"mac": "b8:27:eb:00:00:01", "device": null, "connections": 1, "dropped": 1}],
+        "services": [{"proto": "tcp", "port": null, "connections": 1, "dropped": 1}]});
+    let events = json!({"events": [{"seq": 1, "time": 1, "event": "config_reloaded"}], "last": 1});
     // Back from the types: a member that one of them has gained is then missing here, and the test does not compile
     // or does not pass.
     let shapes = [
@@ -104,6 +108,8 @@ fn every_member_of_the_protocol_is_told_about() {
         round::<DeviceView>(&device),
         round::<Status>(&status),
         round::<Decided>(&decided),
+        round::<Activity>(&activity),
+        round::<EventPage>(&events),
         serde_json::to_value(Stats::default()).expect("counters are JSON"),
     ];
     let mut names = BTreeSet::new();

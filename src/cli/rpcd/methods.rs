@@ -76,6 +76,8 @@ pub static METHODS: &[Method] = &[
     method("device_list", Who::Daemon, &[("offset", Type::Number), ("limit", Type::Number)], Some("devices")),
     method("device_set", Who::Writer, &[("device", Type::Text), ("name", Type::Text), ("mode", Type::Text)], None),
     method("learning_set", Who::Writer, &[("on", Type::Switch), ("for", Type::Number)], None),
+    method("activity", Who::Daemon, &[], None),
+    method("event_list", Who::Daemon, &[("after", Type::Number), ("limit", Type::Number)], Some("events")),
     method("settings", Who::Here, &[], None),
     method("check", Who::Here, &[("config", Type::Text)], Some("problems")),
 ];

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use super::activity;
 use super::background::{Asked, Background, News, Resolved, Task};
+use super::chronicle::Chronicle;
 use super::control::Control;
 use super::errands::Errands;
 use super::held::{Awaiting, Lobby};
@@ -23,6 +25,7 @@ use super::warnings::Warnings;
 use crate::config::Settings;
 use crate::config::settings::Device;
 use crate::control::protocol::{FlowCounts, Stats};
+use crate::engine::events::What;
 use crate::engine::{Engine, Policy, Sighting};
 use crate::firewall::{self, Guarded, Interface, LoadError, Report, SetSizes, Worker};
 use crate::flow::{Change, DeviceMode, FlowId, Key, Mac, Monotonic, Now, Origin, Port, Protocol, Record, State, Wall};
@@ -30,6 +33,7 @@ use crate::store::{self, Reply, Seen};
 use crate::wire::{Facts, Stage};
 
 mod flows;
+mod lately;
 mod modes;
 
 pub const NOON: Now = Now { mono: Monotonic::from_secs(1_000), wall: Wall { seconds: 1_790_000_000 } };
@@ -129,6 +133,8 @@ impl Town {
             },
             overflow_told: None,
             counted: NOON.mono,
+            record: activity::Record::new(NOON.mono),
+            chronicle: Chronicle::default(),
             awaiting_ruleset: Vec::new(),
             settings,
         };
