@@ -13,7 +13,7 @@ use glacic::firewall::elements::of_flow;
 use glacic::firewall::plan::{Guarded, Interface, Plan};
 use glacic::firewall::ruleset::whole;
 use glacic::flow::{Key, Mac, Port, Protocol, State};
-use glacic::netlink::sets::{Change, KeyBytes, Sets, TableFamily};
+use glacic::netlink::sets::{Change, KeyBytes, Sets, TableFamily, To, Verdict};
 
 use kit::network::{LAN, SERVER_V4};
 use kit::report::{Goal, figure, median, paired, ratio};
@@ -84,16 +84,17 @@ fn time(calls: u32, mut work: impl FnMut(u32)) -> f64 {
 
 fn apply(sets: &mut Sets, mac: Mac, count: u16, put: bool) {
     let key = |port| KeyBytes::new().ether_addr(mac).inet_proto(Protocol::TCP).inet_service(port);
-    let changes: Vec<Change<'_>> = (1..=count).map(|port| Change { set: "allowed", key: key(port), put }).collect();
+    let to = if put { To::Saying(Verdict::Accept) } else { To::Absent };
+    let changes: Vec<Change<'_>> = (1..=count).map(|port| Change { set: "flows", key: key(port), to }).collect();
     let applied = sets.apply(&changes);
     assert_eq!((applied.done, applied.failed), (changes.len(), Vec::new()));
 }
 
 fn nft(mac: Mac, put: bool) {
-    let element = format!("{{ {mac} . tcp . 1 }}");
-    let verb = if put { "add" } else { "delete" };
+    let (verb, says) = if put { ("add", ": accept") } else { ("delete", "") };
+    let element = format!("{{ {mac} . tcp . 1 {says} }}");
     let status =
-        std::process::Command::new("nft").args([verb, "element", "inet", "glacic", "allowed", &element]).status();
+        std::process::Command::new("nft").args([verb, "element", "inet", "glacic", "flows", &element]).status();
     assert!(status.is_ok_and(|status| status.success()), "nft {verb} failed");
 }
 

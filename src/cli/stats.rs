@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn faults_stand_out_and_sets_are_named() {
         let mut stats = protocol::Stats { packets: 7, log_lost: 2, ..Default::default() };
-        stats.sets.insert("allowed".into(), 12);
+        stats.sets.insert("flows".into(), 12);
         assert!(!block(&stats, None, Screen::PLAIN).contains("PER SECOND"));
         let screen = Screen { colours: true, ..Screen::PLAIN };
         let before = protocol::Stats::default();
@@ -166,6 +166,6 @@ mod tests {
         let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
         assert!(line("packets seen").ends_with(" 7         3.5"), "{text}");
         assert!(line("log records lost").contains("\x1b[31m2\x1b[0m"), "{text}");
-        assert!(line("set allowed").ends_with(" 12"), "{text}");
+        assert!(line("set flows").ends_with(" 12"), "{text}");
     }
 }

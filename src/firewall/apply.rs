@@ -27,10 +27,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::config::settings::{FailMode, Placement};
 use crate::flow::{DeviceMode, Key, Mac, State};
-use crate::netlink::sets::{self, KeyBytes, Sets, TableFamily};
+use crate::netlink::sets::{self, KeyBytes, Sets, TableFamily, To, Verdict};
 use crate::netlink::{Cause, Error};
 
-use super::elements::{self, Delta, Element};
+use super::delta::Delta;
+use super::elements::{self, Element, Place};
 use super::includes::includes;
 use super::known::Known;
 use super::message::{Failure, LoadError, SetSizes, Subject};
@@ -38,7 +39,7 @@ use super::nft::Tools;
 use super::plan::Plan;
 use super::publish;
 use super::ruleset::{ruleset, sets as sets_text, swap, whole};
-use super::set::{NO_MAC, Set, Shape, TABLE, schema};
+use super::set::{Answer, NO_MAC, Set, Shape, TABLE, schema};
 
 /// How often a listing is begun anew because the ruleset changed meanwhile.
 const LISTINGS: usize = 4;
@@ -48,6 +49,8 @@ pub struct Kernel {
     tools: Tools,
     sets: Sets,
     loaded: Option<Plan>,
+    /// The placement that the elements in the sets are of.
+    placement: Placement,
     known: Known,
     /// Connections read from counters that a new table has ended, not reported yet.
     carried: Vec<(Key, u64)>,
@@ -71,7 +74,15 @@ pub struct Loaded {
 impl Kernel {
     pub fn new(tools: Tools) -> Result<Kernel, Error> {
         let sets = Sets::open(TableFamily::Inet, TABLE)?;
-        Ok(Kernel { tools, sets, loaded: None, known: Known::default(), carried: Vec::new(), no_mac: NoMac::default() })
+        Ok(Kernel {
+            tools,
+            sets,
+            loaded: None,
+            placement: Placement::Guard,
+            known: Known::default(),
+            carried: Vec::new(),
+            no_mac: NoMac::default(),
+        })
     }
 
     pub fn loaded(&self) -> Option<&Plan> {
@@ -88,7 +99,7 @@ impl Kernel {
     ) -> Result<Loaded, LoadError> {
         self.tools.check("the ruleset", &ruleset(&plan))?;
         let (wanted, mut failed) = fit(elements::wanted(flows, devices), &plan);
-        let schema = schema(plan.limits);
+        let schema = schema(&plan);
         let present = self.sets.table_comment().map_err(kernel("to show its tables"))?;
         if present.is_none() {
             self.tools.load("the sets", &sets_text(&plan))?;
@@ -114,6 +125,7 @@ impl Kernel {
 
     /// Into a table that has our sets: elements first, then the chains.
     fn refill(&mut self, plan: &Plan, wanted: &[Element]) -> Result<Vec<Failure>, LoadError> {
+        self.placement = plan.placement;
         let failed = self.fill(wanted)?;
         self.tools.load("the ruleset", &swap(plan))?;
         Ok(failed)
@@ -124,6 +136,7 @@ impl Kernel {
         // What cannot be read is lost: the old table is not as it should be.
         self.carried = self.counters().unwrap_or_default();
         self.tools.load("the ruleset", &whole(plan, &wanted))?;
+        self.placement = plan.placement;
         self.known = Known::default();
         wanted.into_iter().for_each(|element| self.known.put(element));
         Ok(())
@@ -136,8 +149,9 @@ impl Kernel {
             // What a listing misses because somebody changed another table meanwhile would stay for good.
             let complete = (0..LISTINGS).any(|_| {
                 let take = |shown: sets::Element<'_>| {
-                    if let Some(element) = Element::from_key(set, shown.key) {
-                        present.insert(element, reading(&shown));
+                    if let Some(place) = Place::from_key(set, shown.key) {
+                        let answer = shown.verdict.and_then(|verdict| answer(verdict, self.placement));
+                        present.insert(Element { place, answer }, reading(&shown));
                     }
                 };
                 !matches!(self.sets.elements(set.name(), take), Ok(sets::Listing { interrupted: true, .. }) | Err(_))
@@ -154,25 +168,27 @@ impl Kernel {
         Ok(self.change(&Delta::between(&self.known.elements(), wanted)))
     }
 
-    /// Carries out a change of elements. What fails is told, the rest done.
+    /// Carries out a change of elements. What fails is told, the rest done. What goes makes room for what comes.
     pub fn change(&mut self, delta: &Delta) -> Vec<Failure> {
-        let removals = delta.remove.iter().map(|element| (*element, false));
-        let steps: Vec<(Element, bool)> = removals.chain(delta.add.iter().map(|element| (*element, true))).collect();
-        let mut failed = self.apply(&steps);
-        if !delta.remove.is_empty() && failed.iter().any(|(_, error)| error.cause == Cause::Full) {
-            // What a transaction removes makes room for the next one only.
-            let again: Vec<(Element, bool)> = failed.iter().map(|(step, _)| *step).collect();
-            failed = self.apply(&again);
-        }
-        failed.iter().map(|((element, _), error)| Failure { what: subject(element), why: explain(error) }).collect()
+        let removals = delta.remove.iter().copied().map(Step::Remove);
+        let steps: Vec<Step> = removals.chain(delta.put.iter().copied().map(Step::Put)).collect();
+        let failed = self.apply(&steps);
+        failed.iter().map(|(step, error)| Failure { what: subject(step.place()), why: explain(error) }).collect()
     }
 
-    /// Puts elements in (`true`) and takes them out; returns what failed.
-    fn apply(&mut self, steps: &[(Element, bool)]) -> Vec<((Element, bool), Error)> {
-        let change = |(element, put): &(Element, bool)| sets::Change {
-            set: element.set.name(),
-            key: key_bytes(element),
-            put: *put,
+    /// Takes these steps; returns those that failed.
+    fn apply(&mut self, steps: &[Step]) -> Vec<(Step, Error)> {
+        let change = |step: &Step| sets::Change {
+            set: step.place().set.name(),
+            key: key_bytes(step.place()),
+            to: match step {
+                Step::Remove(_) => To::Absent,
+                Step::Put(Element { answer: None, .. }) => To::Present,
+                Step::Put(element @ Element { answer: Some(answer), .. }) => {
+                    let verdict = verdict(*answer, self.placement);
+                    if self.known.contradicts(element) { To::Changed(verdict) } else { To::Saying(verdict) }
+                }
+            },
         };
         let applied = self.sets.apply(&steps.iter().map(change).collect::<Vec<_>>());
         let mut failed: BTreeMap<usize, Error> = applied.failed.into_iter().collect();
@@ -180,8 +196,8 @@ impl Kernel {
         for (index, step) in steps.iter().enumerate() {
             match (failed.remove(&index), step) {
                 (Some(error), _) => failures.push((*step, error)),
-                (None, (element, true)) => self.known.put(*element),
-                (None, (element, false)) => self.known.remove(element),
+                (None, Step::Put(element)) => self.known.put(*element),
+                (None, Step::Remove(place)) => self.known.remove(place),
             }
         }
         failures
@@ -198,12 +214,12 @@ impl Kernel {
         if self.loaded.is_none() {
             return Ok(flows);
         }
-        for set in Set::ALL.into_iter().filter(|set| set.counts() && set.shape() != Shape::Mac) {
+        for set in Set::ALL.into_iter().filter(|set| set.shape() != Shape::Mac) {
             let known = &mut self.known;
             let listed = self.sets.elements(set.name(), |shown| {
-                let Some(element) = Element::from_key(set, shown.key) else { return };
-                let began = known.began(&element, reading(&shown));
-                if let (Some(key), 1..) = (element.flow(), began) {
+                let Some(place) = Place::from_key(set, shown.key) else { return };
+                let began = known.began(&place, reading(&shown));
+                if let (Some(key), 1..) = (place.flow(), began) {
                     flows.push((key, u64::from(began)));
                 }
             });
@@ -274,8 +290,32 @@ fn kernel(what: &'static str) -> impl Fn(Error) -> LoadError {
     move |error| LoadError::Kernel { what, why: error.to_string() }
 }
 
-fn subject(element: &Element) -> Subject {
-    element.flow().map_or(Subject::Device(element.mac), Subject::Flow)
+/// One change of one place.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Remove(Place),
+    Put(Element),
+}
+
+impl Step {
+    fn place(&self) -> &Place {
+        match self {
+            Step::Remove(place) | Step::Put(Element { place, .. }) => place,
+        }
+    }
+}
+
+/// An answer in the kernel's words, and back.
+fn verdict(answer: Answer, placement: Placement) -> Verdict<'static> {
+    answer.chain(placement).map_or(Verdict::Accept, Verdict::Goto)
+}
+
+fn answer(said: Verdict<'_>, placement: Placement) -> Option<Answer> {
+    [Answer::Deny, Answer::Allow].into_iter().find(|answer| verdict(*answer, placement) == said)
+}
+
+fn subject(place: &Place) -> Subject {
+    place.flow().map_or(Subject::Device(place.mac), Subject::Flow)
 }
 
 fn explain(error: &Error) -> String {
@@ -298,22 +338,22 @@ fn reading(shown: &sets::Element<'_>) -> u32 {
 fn fit(wanted: Vec<Element>, plan: &Plan) -> (Vec<Element>, Vec<Failure>) {
     let mut room: HashMap<Set, u32> = Set::ALL.iter().map(|set| (*set, set.size(plan.limits))).collect();
     let (fits, rest): (Vec<Element>, Vec<Element>) = wanted.into_iter().partition(|element| {
-        let left = room.entry(element.set).or_default();
+        let left = room.entry(element.place.set).or_default();
         let fits = *left > 0;
         *left = left.saturating_sub(1);
         fits
     });
-    (fits, rest.iter().map(|element| Failure { what: subject(element), why: full() }).collect())
+    (fits, rest.iter().map(|element| Failure { what: subject(&element.place), why: full() }).collect())
 }
 
-fn key_bytes(element: &Element) -> KeyBytes {
-    let mac = KeyBytes::new().ether_addr(element.mac);
-    let number = element.number.get();
-    match element.set.shape() {
+fn key_bytes(place: &Place) -> KeyBytes {
+    let mac = KeyBytes::new().ether_addr(place.mac);
+    let number = place.number.get();
+    match place.set.shape() {
         Shape::Mac => mac,
-        Shape::Service => mac.inet_proto(element.protocol).inet_service(number),
+        Shape::Service => mac.inet_proto(place.protocol).inet_service(number),
         // `of_flow` makes no element of a larger type.
         Shape::IcmpType => mac.icmp_type(u8::try_from(number).unwrap_or(u8::MAX)),
-        Shape::Protocol => mac.inet_proto(element.protocol),
+        Shape::Protocol => mac.inet_proto(place.protocol),
     }
 }

@@ -1,19 +1,26 @@
 //! Decisions as elements of kernel sets: pure, and the way back for what a dump shows.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use crate::config::settings::Placement;
 use crate::flow::Destination;
 use crate::flow::{DeviceMode, Key, Mac, Port, Protocol, State};
 
-use super::message::Change;
-use super::set::{Set, Shape};
+use super::set::{Answer, Set, Shape};
 
 /// One element of one of our sets. Eleven bytes, because the firewall remembers one for each decided flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Element {
+    pub place: Place,
+    /// What the element says; none in sets that only hold devices.
+    pub answer: Option<Answer>,
+}
+
+/// An element's key, and the set it stands in: one place has one answer at most.
 ///
 /// `number` is the port, or the ICMP type; 0 where the set's shape has neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Element {
+pub struct Place {
     pub set: Set,
     pub mac: Mac,
     pub protocol: Protocol,
@@ -36,48 +43,52 @@ impl Number {
     }
 }
 
-/// Where a decision about a flow lives. `None`: nowhere, because nothing was decided, or because the kernel has no
-/// set for it (destination scope).
-pub fn of_flow(key: &Key, state: State) -> Option<Element> {
-    let denied = match state {
-        State::Pending => return None,
-        State::Denied => true,
-        State::Allowed => false,
-    };
+/// Where a decision about a flow lives, whichever it is. `None`: the kernel has no set for it (destination scope).
+pub(super) fn of_key(key: &Key) -> Option<Place> {
     if key.destination != Destination::Any {
         return None;
     }
-    let pick = |if_denied, if_allowed| if denied { if_denied } else { if_allowed };
-    let element = |set, number| Element { set, mac: key.mac, protocol: key.protocol, number: Number::new(number) };
+    let place = |set, number| Place { set, mac: key.mac, protocol: key.protocol, number: Number::new(number) };
     match key.port {
-        Port::Number(port) if key.protocol.has_ports() => Some(element(pick(Set::Denied, Set::Allowed), port)),
+        Port::Number(port) if key.protocol.has_ports() => Some(place(Set::Flows, port)),
         Port::Number(kind) if key.protocol.has_icmp_types() => {
             // An ICMP type has eight bits; a key that claims more matches no packet.
             u8::try_from(kind).ok()?;
-            let set = match key.protocol {
-                Protocol::ICMP => pick(Set::DeniedIcmp, Set::AllowedIcmp),
-                _ => pick(Set::DeniedIcmp6, Set::AllowedIcmp6),
-            };
-            Some(element(set, kind))
+            Some(place(if key.protocol == Protocol::ICMP { Set::FlowsIcmp } else { Set::FlowsIcmp6 }, kind))
         }
-        _ => Some(element(pick(Set::DeniedProto, Set::AllowedProto), 0)),
+        _ => Some(place(Set::FlowsProto, 0)),
     }
 }
 
-/// The set a device's mode puts it into; `None` for [`DeviceMode::Default`].
-pub fn of_device(mac: Mac, mode: DeviceMode) -> Option<Element> {
-    let set = match mode {
-        DeviceMode::Default => return None,
-        DeviceMode::Learn => Set::Learners,
-        DeviceMode::Enforce => Set::Enforced,
-        DeviceMode::Trust => Set::Trusted,
-        DeviceMode::Block => Set::Blocked,
-    };
-    Some(Element { set, mac, protocol: Protocol(0), number: Number::NONE })
+/// What a map says of a flow in this state.
+pub(super) fn answer(state: State) -> Option<Answer> {
+    match state {
+        State::Pending => None,
+        State::Denied => Some(Answer::Deny),
+        State::Allowed => Some(Answer::Allow),
+    }
 }
 
-impl Element {
-    /// The flow it decides; `None` for elements that are devices.
+/// The element of a decision about a flow. `None`: nothing was decided, or the kernel has no set for it.
+pub fn of_flow(key: &Key, state: State) -> Option<Element> {
+    let answer = Some(answer(state)?);
+    Some(Element { place: of_key(key)?, answer })
+}
+
+/// The element a device's mode comes to; `None` for [`DeviceMode::Default`].
+pub fn of_device(mac: Mac, mode: DeviceMode) -> Option<Element> {
+    let (set, answer) = match mode {
+        DeviceMode::Default => return None,
+        DeviceMode::Learn => (Set::Learners, None),
+        DeviceMode::Enforce => (Set::Enforced, None),
+        DeviceMode::Trust => (Set::WholeDevices, Some(Answer::Allow)),
+        DeviceMode::Block => (Set::WholeDevices, Some(Answer::Deny)),
+    };
+    Some(Element { place: Place { set, mac, protocol: Protocol(0), number: Number::NONE }, answer })
+}
+
+impl Place {
+    /// The flow it decides; `None` for devices.
     pub fn flow(&self) -> Option<Key> {
         let port = match self.set.shape() {
             Shape::Mac => return None,
@@ -87,104 +98,61 @@ impl Element {
         Some(Key::service(self.mac, self.protocol, port))
     }
 
-    /// The element of a key as the kernel shows it (each part in network order, filled up with zeros to four bytes);
+    /// The place of a key as the kernel shows it (each part in network order, filled up with zeros to four bytes);
     /// `None` if the bytes are no key of this set.
-    pub fn from_key(set: Set, key: &[u8]) -> Option<Element> {
+    pub fn from_key(set: Set, key: &[u8]) -> Option<Place> {
         let (mac, rest) = key.split_first_chunk::<6>()?;
-        let element = |protocol, number| Some(Element { set, mac: Mac(*mac), protocol, number });
-        let icmp = match set {
-            Set::DeniedIcmp | Set::AllowedIcmp => Protocol::ICMP,
-            _ => Protocol::ICMPV6,
-        };
+        let place = |protocol, number| Some(Place { set, mac: Mac(*mac), protocol, number });
+        let icmp = if set == Set::FlowsIcmp { Protocol::ICMP } else { Protocol::ICMPV6 };
         match (set.shape(), rest) {
-            (Shape::Mac, []) | (Shape::Mac, [_, _]) => element(Protocol(0), Number::NONE),
+            (Shape::Mac, []) | (Shape::Mac, [_, _]) => place(Protocol(0), Number::NONE),
             (Shape::Service, [_, _, protocol, _, _, _, high, low, ..]) => {
-                element(Protocol(*protocol), Number([*high, *low]))
+                place(Protocol(*protocol), Number([*high, *low]))
             }
-            (Shape::IcmpType, [_, _, kind, ..]) => element(icmp, Number::new(u16::from(*kind))),
-            (Shape::Protocol, [_, _, protocol, ..]) => element(Protocol(*protocol), Number::NONE),
+            (Shape::IcmpType, [_, _, kind, ..]) => place(icmp, Number::new(u16::from(*kind))),
+            (Shape::Protocol, [_, _, protocol, ..]) => place(Protocol(*protocol), Number::NONE),
             _ => None,
-        }
-    }
-
-    /// The element in nft's own language. Numbers, not names: a router's list of protocol names may be short.
-    pub fn text(&self) -> String {
-        match self.set.shape() {
-            Shape::Mac => self.mac.to_string(),
-            Shape::Service => format!("{} . {} . {}", self.mac, self.protocol.0, self.number.get()),
-            Shape::IcmpType => format!("{} . {}", self.mac, self.number.get()),
-            Shape::Protocol => format!("{} . {}", self.mac, self.protocol.0),
         }
     }
 }
 
-/// Every element there should be, sorted and each once.
+impl Element {
+    /// The element in nft's own language. Numbers, not names: a router's list of protocol names may be short.
+    pub fn text(&self, placement: Placement) -> String {
+        let Place { set, mac, protocol, number } = &self.place;
+        let key = match set.shape() {
+            Shape::Mac => mac.to_string(),
+            Shape::Service => format!("{mac} . {} . {}", protocol.0, number.get()),
+            Shape::IcmpType => format!("{mac} . {}", number.get()),
+            Shape::Protocol => format!("{mac} . {}", protocol.0),
+        };
+        match self.answer {
+            Some(answer) => format!("{key} : {}", answer.verdict(placement)),
+            None => key,
+        }
+    }
+}
+
+/// Every element there should be, sorted and each place once.
 pub fn wanted(flows: &[(Key, State)], devices: &[(Mac, DeviceMode)]) -> Vec<Element> {
     let flows = flows.iter().filter_map(|(key, state)| of_flow(key, *state));
     let devices = devices.iter().filter_map(|(mac, mode)| of_device(*mac, *mode));
     let mut all: Vec<Element> = flows.chain(devices).collect();
     all.sort_unstable();
-    all.dedup();
+    // Where two decisions have the same place in the kernel (a protocol without ports, and any port of it), a denial
+    // stands first and counts.
+    all.dedup_by_key(|element| element.place);
     all
 }
 
 /// The elements of one set as text, for [`super::set::definitions`].
-pub fn listed(elements: &[Element], set: Set) -> String {
+pub fn listed(elements: &[Element], set: Set, placement: Placement) -> String {
     let mut text = String::new();
-    for element in elements.iter().filter(|element| element.set == set) {
+    for element in elements.iter().filter(|element| element.place.set == set) {
         let comma = if text.is_empty() { "" } else { ", " };
-        let _ = write!(text, "{comma}{}", element.text());
+        let _ = write!(text, "{comma}{}", element.text(placement));
     }
     text
-}
-
-/// What to take out of the sets and what to put in. Both become valid in one transaction.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Delta {
-    pub remove: Vec<Element>,
-    pub add: Vec<Element>,
-}
-
-impl Delta {
-    /// What a group of changes comes to. A flow that changes twice ends as its last change says.
-    pub fn of_changes(changes: &[Change]) -> Delta {
-        let (mut remove, mut add) = (BTreeSet::new(), BTreeSet::new());
-        for change in changes {
-            let place = |state: Option<State>| state.and_then(|state| of_flow(&change.key, state));
-            if let Some(element) = place(change.before)
-                && !add.remove(&element)
-            {
-                remove.insert(element);
-            }
-            if let Some(element) = place(change.after)
-                && !remove.remove(&element)
-            {
-                add.insert(element);
-            }
-        }
-        Delta { remove: remove.into_iter().collect(), add: add.into_iter().collect() }
-    }
-
-    /// What a device's change of mode comes to.
-    pub fn of_device(mac: Mac, before: DeviceMode, after: DeviceMode) -> Delta {
-        if before == after {
-            return Delta::default();
-        }
-        Delta { remove: of_device(mac, before).into_iter().collect(), add: of_device(mac, after).into_iter().collect() }
-    }
-
-    /// What makes `wanted` out of `present`; both are sorted.
-    pub fn between(present: &[Element], wanted: &[Element]) -> Delta {
-        let absent = |list: &[Element], element: &Element| list.binary_search(element).is_err();
-        Delta {
-            remove: present.iter().filter(|element| absent(wanted, element)).copied().collect(),
-            add: wanted.iter().filter(|element| absent(present, element)).copied().collect(),
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.remove.is_empty() && self.add.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -198,27 +166,31 @@ mod tests {
         Key::service(MAC, Protocol(protocol), port)
     }
 
-    /// Protocol, port, where it lives when allowed, its key behind the MAC and its two bytes of padding.
+    /// Protocol, port, where it lives, its key behind the MAC and its two bytes of padding.
     const PLACES: &[(u8, Port, Set, &[u8])] = &[
-        (6, Port::Number(443), Set::Allowed, &[6, 0, 0, 0, 0x01, 0xbb, 0, 0]),
-        (17, Port::Number(53), Set::Allowed, &[17, 0, 0, 0, 0, 53, 0, 0]),
-        (132, Port::Number(9), Set::Allowed, &[132, 0, 0, 0, 0, 9, 0, 0]),
-        (6, Port::Any, Set::AllowedProto, &[6, 0, 0, 0]),
-        (1, Port::Number(8), Set::AllowedIcmp, &[8, 0, 0, 0]),
-        (58, Port::Number(128), Set::AllowedIcmp6, &[128, 0, 0, 0]),
-        (1, Port::Any, Set::AllowedProto, &[1, 0, 0, 0]),
-        (47, Port::Number(0), Set::AllowedProto, &[47, 0, 0, 0]),
+        (6, Port::Number(443), Set::Flows, &[6, 0, 0, 0, 0x01, 0xbb, 0, 0]),
+        (17, Port::Number(53), Set::Flows, &[17, 0, 0, 0, 0, 53, 0, 0]),
+        (132, Port::Number(9), Set::Flows, &[132, 0, 0, 0, 0, 9, 0, 0]),
+        (6, Port::Any, Set::FlowsProto, &[6, 0, 0, 0]),
+        (1, Port::Number(8), Set::FlowsIcmp, &[8, 0, 0, 0]),
+        (58, Port::Number(128), Set::FlowsIcmp6, &[128, 0, 0, 0]),
+        (1, Port::Any, Set::FlowsProto, &[1, 0, 0, 0]),
+        (47, Port::Number(0), Set::FlowsProto, &[47, 0, 0, 0]),
     ];
+
+    fn element(port: u16, state: State) -> Element {
+        of_flow(&flow(6, Port::Number(port)), state).unwrap()
+    }
 
     #[test]
     fn every_kind_of_flow_has_its_set_and_reads_back() {
         for (protocol, port, set, tail) in PLACES {
             let key = flow(*protocol, *port);
             let element = of_flow(&key, State::Allowed).unwrap();
-            assert_eq!(element.set, *set, "{key}");
-            assert_eq!(Element::from_key(*set, &[&MAC.0, &[0, 0][..], tail].concat()), Some(element), "{key}");
+            assert_eq!(element.place.set, *set, "{key}");
+            assert_eq!(Place::from_key(*set, &[&MAC.0, &[0, 0][..], tail].concat()), Some(element.place), "{key}");
             // Where the kernel's key is wider than the flow's (gre has no ports), the flow comes back in its own form.
-            assert_eq!(element.flow().map(|back| of_flow(&back, State::Allowed)), Some(Some(element)), "{key}");
+            assert_eq!(element.place.flow().map(|back| of_key(&back)), Some(Some(element.place)), "{key}");
         }
     }
 
@@ -231,44 +203,36 @@ mod tests {
     }
 
     #[test]
-    fn modes_of_devices_are_sets() {
-        let set = |mode| of_device(MAC, mode).map(|element| element.set);
-        assert_eq!(set(DeviceMode::Default), None);
-        assert_eq!(set(DeviceMode::Learn), Some(Set::Learners));
-        assert_eq!(set(DeviceMode::Enforce), Some(Set::Enforced));
-        assert_eq!(set(DeviceMode::Trust), Some(Set::Trusted));
-        assert_eq!(set(DeviceMode::Block), Some(Set::Blocked));
-        assert_eq!(Element::from_key(Set::Blocked, &MAC.0), of_device(MAC, DeviceMode::Block));
+    fn modes_of_devices_are_sets_or_answers_about_all_they_do() {
+        let of = |mode| of_device(MAC, mode).map(|element| (element.place.set, element.answer));
+        assert_eq!(of(DeviceMode::Default), None);
+        assert_eq!(of(DeviceMode::Learn), Some((Set::Learners, None)));
+        assert_eq!(of(DeviceMode::Enforce), Some((Set::Enforced, None)));
+        assert_eq!(of(DeviceMode::Trust), Some((Set::WholeDevices, Some(Answer::Allow))));
+        assert_eq!(of(DeviceMode::Block), Some((Set::WholeDevices, Some(Answer::Deny))));
+        let place = of_device(MAC, DeviceMode::Block).unwrap().place;
+        assert_eq!(Place::from_key(Set::WholeDevices, &MAC.0), Some(place));
     }
 
     #[test]
-    fn a_reversed_decision_moves_from_one_set_to_the_other() {
-        let key = flow(6, Port::Number(443));
-        let delta = Delta::of_changes(&[Change { key, before: Some(State::Allowed), after: Some(State::Denied) }]);
-        assert_eq!(delta.remove, [of_flow(&key, State::Allowed).unwrap()]);
-        assert_eq!(delta.add, [of_flow(&key, State::Denied).unwrap()]);
+    fn an_answer_is_a_verdict_that_depends_on_the_placement() {
+        let text = |state, placement| element(443, state).text(placement);
+        assert_eq!(text(State::Allowed, Placement::Guard), "02:00:00:00:00:01 . 6 . 443 : accept");
+        assert_eq!(text(State::Allowed, Placement::Fallback), "02:00:00:00:00:01 . 6 . 443 : goto allow");
+        assert_eq!(text(State::Denied, Placement::Guard), "02:00:00:00:00:01 . 6 . 443 : goto deny");
+        assert_eq!(of_device(MAC, DeviceMode::Learn).unwrap().text(Placement::Guard), "02:00:00:00:00:01");
     }
 
     #[test]
-    fn changes_that_undo_each_other_come_to_nothing() {
-        let key = flow(6, Port::Number(443));
-        let change = |before, after| Change { key, before, after };
-        let there_and_back = [change(None, Some(State::Allowed)), change(Some(State::Allowed), None)];
-        assert!(Delta::of_changes(&there_and_back).is_empty());
-        let away_and_back = [change(Some(State::Allowed), None), change(None, Some(State::Allowed))];
-        assert!(Delta::of_changes(&away_and_back).is_empty());
-        assert!(Delta::of_changes(&[change(None, Some(State::Pending))]).is_empty());
-    }
-
-    #[test]
-    fn stale_elements_go_and_missing_ones_come() {
-        let element = |port| of_flow(&flow(6, Port::Number(port)), State::Allowed).unwrap();
-        let delta = Delta::between(&[element(1), element(2)], &[element(2), element(3)]);
-        assert_eq!(delta, Delta { remove: vec![element(1)], add: vec![element(3)] });
+    fn of_two_decisions_in_one_place_the_denial_counts() {
+        let (whole, any) = (flow(47, Port::Number(0)), flow(47, Port::Any));
+        for [first, second] in [[State::Allowed, State::Denied], [State::Denied, State::Allowed]] {
+            assert_eq!(wanted(&[(whole, first), (any, second)], &[]), [of_flow(&any, State::Denied).unwrap()]);
+        }
     }
 
     #[test]
     fn an_element_is_small() {
-        assert!(size_of::<Element>() <= 10);
+        assert!(size_of::<Element>() <= 11);
     }
 }

@@ -2,52 +2,67 @@
 
 use std::collections::HashMap;
 
-use super::elements::Element;
+use super::elements::{Element, Place};
 use super::message::SetSizes;
-use super::set::Set;
+use super::set::{Answer, Set};
 
 /// Some 20 bytes an element.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// The last reading of each element's counter.
-    readings: HashMap<Element, u32>,
+    elements: HashMap<Place, Entry>,
     sizes: [u32; Set::ALL.len()],
 }
 
+#[derive(Debug)]
+struct Entry {
+    answer: Option<Answer>,
+    /// The last reading of its counter.
+    reading: u32,
+}
+
 impl Known {
-    /// An element that has just been put in: its counter begins at 0. One that was there goes on counting.
+    /// An element that has just been put in: its counter begins at 0. One that was there and said the same goes on counting.
     pub fn put(&mut self, element: Element) {
         self.insert(element, 0);
     }
 
     /// An element that was found, and what its counter showed then.
-    pub fn insert(&mut self, element: Element, reading: u32) {
-        if let std::collections::hash_map::Entry::Vacant(place) = self.readings.entry(element) {
-            place.insert(reading);
-            self.sizes[element.set as usize] += 1;
+    pub fn insert(&mut self, Element { place, answer }: Element, reading: u32) {
+        if self.elements.get(&place).is_some_and(|entry| entry.answer == answer) {
+            return;
+        }
+        if self.elements.insert(place, Entry { answer, reading }).is_none() {
+            self.sizes[place.set as usize] += 1;
         }
     }
 
-    pub fn remove(&mut self, element: &Element) {
-        if self.readings.remove(element).is_some() {
-            self.sizes[element.set as usize] -= 1;
+    pub fn remove(&mut self, place: &Place) {
+        if self.elements.remove(place).is_some() {
+            self.sizes[place.set as usize] -= 1;
         }
     }
 
+    /// Whether something else is said there.
+    pub fn contradicts(&self, element: &Element) -> bool {
+        self.elements.get(&element.place).is_some_and(|entry| entry.answer != element.answer)
+    }
+
+    /// The last reading of an element's counter.
     pub fn last(&self, element: &Element) -> Option<u32> {
-        self.readings.get(element).copied()
+        self.elements.get(&element.place).filter(|entry| entry.answer == element.answer).map(|entry| entry.reading)
     }
 
     /// Connections that began since the last reading; none of an element nobody knows.
-    pub fn began(&mut self, element: &Element, reading: u32) -> u32 {
-        let Some(last) = self.readings.get_mut(element) else { return 0 };
+    pub fn began(&mut self, place: &Place, reading: u32) -> u32 {
+        let Some(entry) = self.elements.get_mut(place) else { return 0 };
         // A counter that went back began anew: somebody reset it.
-        reading.checked_sub(std::mem::replace(last, reading)).unwrap_or(reading)
+        reading.checked_sub(std::mem::replace(&mut entry.reading, reading)).unwrap_or(reading)
     }
 
     /// All of them, sorted.
     pub fn elements(&self) -> Vec<Element> {
-        let mut elements: Vec<Element> = self.readings.keys().copied().collect();
+        let element = |(place, entry): (&Place, &Entry)| Element { place: *place, answer: entry.answer };
+        let mut elements: Vec<Element> = self.elements.iter().map(element).collect();
         elements.sort_unstable();
         elements
     }
@@ -64,8 +79,11 @@ mod tests {
     use crate::flow::{Key, Mac, Port, Protocol, State};
 
     fn element(port: u16) -> Element {
-        let key = Key::service(Mac([2, 0, 0, 0, 0, 1]), Protocol::TCP, Port::Number(port));
-        of_flow(&key, State::Allowed).unwrap()
+        said(port, State::Allowed)
+    }
+
+    fn said(port: u16, state: State) -> Element {
+        of_flow(&Key::service(Mac([2, 0, 0, 0, 0, 1]), Protocol::TCP, Port::Number(port)), state).unwrap()
     }
 
     #[test]
@@ -74,22 +92,28 @@ mod tests {
         known.put(element(1));
         known.put(element(1));
         known.put(element(2));
-        known.remove(&element(2));
-        known.remove(&element(3));
-        assert_eq!(known.sizes()["allowed"], 1);
-        assert_eq!(known.sizes()["denied"], 0);
+        known.put(said(1, State::Denied));
+        known.remove(&element(2).place);
+        known.remove(&element(3).place);
+        assert_eq!(known.sizes()["flows"], 1);
+        assert_eq!(known.sizes()["flows_proto"], 0);
+        assert_eq!(known.elements(), [said(1, State::Denied)]);
     }
 
     #[test]
     fn a_connection_is_counted_once() {
         let mut known = Known::default();
+        let place = element(1).place;
         known.insert(element(1), 5);
-        assert_eq!(known.began(&element(1), 7), 2);
-        assert_eq!(known.began(&element(1), 7), 0);
-        assert_eq!(known.began(&element(1), 3), 3, "reset");
-        assert_eq!(known.began(&element(2), 9), 0, "not ours");
+        assert_eq!(known.began(&place, 7), 2);
+        assert_eq!(known.began(&place, 7), 0);
+        assert_eq!(known.began(&place, 3), 3, "reset");
+        assert_eq!(known.began(&element(2).place, 9), 0, "not ours");
         known.put(element(1));
-        assert_eq!(known.began(&element(1), 4), 1, "putting it in again changes nothing");
+        assert_eq!(known.began(&place, 4), 1, "putting it in again changes nothing");
+        assert!(known.contradicts(&said(1, State::Denied)) && !known.contradicts(&element(1)));
+        known.put(said(1, State::Denied));
+        assert_eq!(known.began(&place, 4), 4, "another answer counts anew");
     }
 
     #[test]

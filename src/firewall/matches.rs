@@ -7,10 +7,15 @@ use ipnet::IpNet;
 use crate::config::settings::Baseline;
 use crate::flow::{Port, Protocol};
 
-/// Names of interfaces as an anonymous set; `None` for none. They were checked when they were made.
+/// One interface by its name, several as an anonymous set, which takes the kernel longer; `None` for none. The names were
+/// checked when they were made.
 pub fn interfaces<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
     let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
-    (!names.is_empty()).then(|| format!("{{ {} }}", names.join(", ")))
+    match &names[..] {
+        [] => None,
+        [one] => Some(one.clone()),
+        _ => Some(format!("{{ {} }}", names.join(", "))),
+    }
 }
 
 /// Matches on what the owner allowed everybody.

@@ -9,6 +9,7 @@
 mod apply;
 #[cfg(target_os = "linux")]
 mod cut;
+pub mod delta;
 pub mod elements;
 pub mod includes;
 #[cfg(target_os = "linux")]

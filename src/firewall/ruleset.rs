@@ -1,10 +1,13 @@
 //! The ruleset as nft text: a pure function of the plan.
 //!
 //! ```text
-//! forward ─┐                         ┌─► deny     (decided: no)
-//!          ├─► decide ─► … ask ──────┼─► unasked  (undecided, and nobody can be asked) ─► refuse
-//! input ───┘                         └─► return   (on to fw4)
+//! forward ─┐  whole_devices, flows: decided ──► accept, allow (marked, then accepted) or deny
+//! input ───┴─► decide ─► flows_icmp… ─► ask ─┬─► unasked  (undecided, and nobody can be asked) ─► refuse
+//!                                            └─► return   (on to fw4)
 //! ```
+//!
+//! The order is that of how often it is needed: a decided flow of the usual kind meets two lookups and nothing else. What
+//! only the undecided need (which addresses a device has, whether its own is one) stands behind them.
 //!
 //! In guard placement `return` lets a packet through to fw4 and `refuse` drops what nobody has allowed. In fallback
 //! placement nothing undecided is ever dropped here: a packet goes on to fw4 with our mark or without it.
@@ -18,7 +21,7 @@ use super::elements::{self, Element};
 use super::includes::includes;
 use super::matches::{baseline, interfaces, networks};
 use super::plan::{Ask, Plan};
-use super::set::{self, NO_MAC, TABLE};
+use super::set::{self, ALLOW, Answer, DENY, NO_MAC, TABLE};
 
 /// The prefix of log records in guard placement.
 pub const LOG_PREFIX: &str = "glacic: ";
@@ -28,12 +31,17 @@ const ASK_RATE: (u32, u32) = (100, 200);
 /// The same for all devices together: what bounds those that invent hardware addresses.
 const ASK_RATE_ALL: (u32, u32) = (1000, 2000);
 
-/// `th dport` reads nonsense from any other protocol.
-const WITH_PORTS: &str = "meta l4proto { tcp, udp, udplite, sctp, dccp } ether saddr . meta l4proto . th dport";
+/// The usual ways of being decided. `th dport` reads nonsense from protocols without ports: no element has such a protocol.
+const DECIDED: [&str; 2] = [
+    "ether saddr vmap @whole_devices comment \"glacic: decided devices\"",
+    "ether saddr . meta l4proto . th dport vmap @flows comment \"glacic: decided flows\"",
+];
 const NOT_OPENING: &str = "tcp flags & (fin | syn | rst | ack) != syn";
 
 /// Every chain a table of ours can have, callers before the called.
-const CHAINS: [&str; 6] = ["forward", "input", "decide", "unasked", "refuse", "deny"];
+const CHAINS: [&str; 7] = ["forward", "input", "decide", "unasked", "refuse", ALLOW, DENY];
+/// Those of them that elements of the sets lead to: they are there before these, and cannot be deleted.
+const LED_TO: [&str; 2] = [ALLOW, DENY];
 
 /// The whole table without elements. Loading it twice leaves one copy.
 pub fn ruleset(plan: &Plan) -> String {
@@ -42,13 +50,15 @@ pub fn ruleset(plan: &Plan) -> String {
 
 /// The whole table and its elements, in place of any table of ours that is loaded.
 pub fn whole(plan: &Plan, elements: &[Element]) -> String {
-    let sets = set::definitions(plan.limits, |set| elements::listed(elements, set));
+    let sets = set::definitions(plan.limits, |set| elements::listed(elements, set, plan.placement));
     format!("table inet {TABLE}\ndelete table inet {TABLE}\n{}", table(plan, &[sets, chains(plan)]))
 }
 
-/// The table with its sets and without chains: nothing of it is consulted yet.
+/// The table with its sets and the chains they lead to, which are empty: nothing of it is consulted yet.
 pub fn sets(plan: &Plan) -> String {
-    table(plan, &[set::definitions(plan.limits, |_| String::new())])
+    let led_to = chain_list(plan).into_iter().filter(|(name, _)| LED_TO.contains(name));
+    let empty: String = led_to.map(|(name, _)| format!("\tchain {name} {{\n\t}}\n")).collect();
+    table(plan, &[empty, set::definitions(plan.limits, |_| String::new())])
 }
 
 /// The chains alone, in place of the chains of a table that has our sets. One transaction: there is no moment without.
@@ -80,7 +90,7 @@ pub fn render_all(plan: &Plan) -> String {
 }
 
 fn table(plan: &Plan, parts: &[String]) -> String {
-    format!("table inet {TABLE} {{\n\tcomment \"{}\"\n{}}}\n", set::schema(plan.limits), parts.concat())
+    format!("table inet {TABLE} {{\n\tcomment \"{}\"\n{}}}\n", set::schema(plan), parts.concat())
 }
 
 /// Callees first, hooks last.
@@ -115,11 +125,16 @@ fn chain_list(plan: &Plan) -> Vec<(&'static str, Vec<String>)> {
         chains.push(("unasked", unasked(plan)));
         chains.push(("refuse", vec!["counter drop comment \"glacic: allowed by nobody\"".to_owned()]));
     }
-    chains.push(("deny", deny(plan)));
+    if plan.placement == Placement::Fallback {
+        // What follows is the end of the base chain, and fw4.
+        let mark = format!("meta mark set meta mark | {:#010x} comment \"glacic: allowed\"", plan.mark);
+        chains.push((ALLOW, vec![mark]));
+    }
+    chains.push((DENY, deny(plan)));
     chains
 }
 
-/// A base chain: what reaches [`decide`].
+/// A base chain: what is decided, and what reaches [`decide`].
 fn base(plan: &Plan, exempt: Vec<String>) -> Vec<String> {
     let Some(guarded) = interfaces(plan.guarded.iter().map(|guarded| guarded.interface.as_str())) else {
         return vec!["return comment \"glacic: nothing is guarded\"".to_owned()];
@@ -139,6 +154,7 @@ fn base(plan: &Plan, exempt: Vec<String>) -> Vec<String> {
         }
     };
     rules.extend(exempt);
+    rules.extend(DECIDED.map(str::to_owned));
     rules.extend([
         "ether saddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 goto decide".to_owned(),
         format!("ether saddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 {group_address} comment \"glacic: a group address is no device\""),
@@ -162,30 +178,20 @@ fn never_refused(plan: &Plan) -> Vec<String> {
 }
 
 fn decide(plan: &Plan) -> Vec<String> {
-    let allow = match plan.placement {
-        Placement::Guard => "accept".to_owned(),
-        // `return` and not `accept`: the same in effect, and the mark is all that is meant.
-        Placement::Fallback => format!("meta mark set meta mark | {:#010x} return", plan.mark),
-    };
+    let allow = Answer::Allow.verdict(plan.placement);
     let unasked = match plan.placement {
         Placement::Guard => "goto unasked",
         Placement::Fallback => "return",
     };
-    let mut rules = vec![
-        "update @dev4 { ether saddr . ip saddr }".to_owned(),
-        "update @dev6 { ether saddr . ip6 saddr }".to_owned(),
-        "ether saddr @blocked goto deny".to_owned(),
-        format!("ether saddr @trusted {allow}"),
-    ];
-    for (selector, suffix) in [
-        (WITH_PORTS, ""),
-        ("meta l4proto icmp ether saddr . icmp type", "_icmp"),
-        ("meta l4proto icmpv6 ether saddr . icmpv6 type", "_icmp6"),
-        ("ether saddr . meta l4proto", "_proto"),
-    ] {
-        rules.push(format!("{selector} @denied{suffix} goto deny"));
-        rules.push(format!("{selector} @allowed{suffix} {allow}"));
-    }
+    let mut rules = [
+        "meta l4proto icmp ether saddr . icmp type vmap @flows_icmp comment \"glacic: decided flows\"",
+        "meta l4proto icmpv6 ether saddr . icmpv6 type vmap @flows_icmp6 comment \"glacic: decided flows\"",
+        "ether saddr . meta l4proto vmap @flows_proto comment \"glacic: decided flows\"",
+        "update @dev4 { ether saddr . ip saddr } comment \"glacic: whose addresses these are\"",
+        "update @dev6 { ether saddr . ip6 saddr } comment \"glacic: whose addresses these are\"",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     rules.extend(baseline(&plan.baseline).map(|matched| format!("{matched} {allow} comment \"glacic: baseline\"")));
     rules.extend(
         networks(&plan.ignore_networks).map(|matched| format!("{matched} return comment \"glacic: ignored network\"")),

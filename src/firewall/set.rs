@@ -1,12 +1,14 @@
-//! The sets of `table inet glacic`: their names, types and sizes. They are the same in every placement and mode, so
-//! that a change of plan swaps chains and leaves sets and their counters alone.
+//! The sets of `table inet glacic`: their names, types and sizes. They are the same in every mode, so that a change of
+//! plan swaps chains and leaves sets and their counters alone; what their elements say differs by placement.
 
 use std::fmt::Write;
 
-use super::plan::Limits;
+use crate::config::settings::Placement;
+
+use super::plan::{Limits, Plan};
 
 /// Changes with every change of a set's name, type or flags: tables of another schema are replaced as a whole.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The set and object names below live in this table.
 pub const TABLE: &str = "glacic";
@@ -14,24 +16,51 @@ pub const TABLE: &str = "glacic";
 /// Counts packets of guarded interfaces that carry no hardware address.
 pub const NO_MAC: &str = "no_mac";
 
-/// A set that glacic fills.
+/// The chains that elements lead to.
+pub const ALLOW: &str = "allow";
+pub const DENY: &str = "deny";
+
+/// A set that glacic fills. Those that decide are maps: one lookup gives the answer, whichever it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Set {
-    Blocked,
-    Trusted,
+    /// Devices that are blocked or trusted as a whole.
+    WholeDevices,
     /// Devices that are enforced while the house learns.
     Enforced,
     /// Devices that learn while the house enforces.
     Learners,
-    Denied,
-    Allowed,
-    DeniedIcmp,
-    AllowedIcmp,
-    DeniedIcmp6,
-    AllowedIcmp6,
+    Flows,
+    FlowsIcmp,
+    FlowsIcmp6,
     /// Protocols without ports, and decisions about any port of a protocol.
-    DeniedProto,
-    AllowedProto,
+    FlowsProto,
+}
+
+/// What a map says of a flow or a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Answer {
+    Deny,
+    Allow,
+}
+
+impl Answer {
+    /// The chain that packets go to; `None`: they are accepted at once. (In fallback placement they get a mark first.)
+    pub const fn chain(self, placement: Placement) -> Option<&'static str> {
+        match (self, placement) {
+            (Answer::Deny, _) => Some(DENY),
+            (Answer::Allow, Placement::Fallback) => Some(ALLOW),
+            (Answer::Allow, Placement::Guard) => None,
+        }
+    }
+
+    /// The verdict as nft writes it.
+    pub const fn verdict(self, placement: Placement) -> &'static str {
+        match (self, placement) {
+            (Answer::Deny, _) => "goto deny",
+            (Answer::Allow, Placement::Fallback) => "goto allow",
+            (Answer::Allow, Placement::Guard) => "accept",
+        }
+    }
 }
 
 /// What a set's key is made of. Each part takes a multiple of four bytes in the kernel.
@@ -48,49 +77,33 @@ pub enum Shape {
 }
 
 impl Set {
-    pub const ALL: [Set; 12] = [
-        Set::Blocked,
-        Set::Trusted,
-        Set::Enforced,
-        Set::Learners,
-        Set::Denied,
-        Set::Allowed,
-        Set::DeniedIcmp,
-        Set::AllowedIcmp,
-        Set::DeniedIcmp6,
-        Set::AllowedIcmp6,
-        Set::DeniedProto,
-        Set::AllowedProto,
-    ];
+    pub const ALL: [Set; 7] =
+        [Set::WholeDevices, Set::Enforced, Set::Learners, Set::Flows, Set::FlowsIcmp, Set::FlowsIcmp6, Set::FlowsProto];
 
     pub const fn name(self) -> &'static str {
         match self {
-            Set::Blocked => "blocked",
-            Set::Trusted => "trusted",
+            Set::WholeDevices => "whole_devices",
             Set::Enforced => "enforced",
             Set::Learners => "learners",
-            Set::Denied => "denied",
-            Set::Allowed => "allowed",
-            Set::DeniedIcmp => "denied_icmp",
-            Set::AllowedIcmp => "allowed_icmp",
-            Set::DeniedIcmp6 => "denied_icmp6",
-            Set::AllowedIcmp6 => "allowed_icmp6",
-            Set::DeniedProto => "denied_proto",
-            Set::AllowedProto => "allowed_proto",
+            Set::Flows => "flows",
+            Set::FlowsIcmp => "flows_icmp",
+            Set::FlowsIcmp6 => "flows_icmp6",
+            Set::FlowsProto => "flows_proto",
         }
     }
 
     pub const fn shape(self) -> Shape {
         match self {
-            Set::Blocked | Set::Trusted | Set::Enforced | Set::Learners => Shape::Mac,
-            Set::Denied | Set::Allowed => Shape::Service,
-            Set::DeniedIcmp | Set::AllowedIcmp | Set::DeniedIcmp6 | Set::AllowedIcmp6 => Shape::IcmpType,
-            Set::DeniedProto | Set::AllowedProto => Shape::Protocol,
+            Set::WholeDevices | Set::Enforced | Set::Learners => Shape::Mac,
+            Set::Flows => Shape::Service,
+            Set::FlowsIcmp | Set::FlowsIcmp6 => Shape::IcmpType,
+            Set::FlowsProto => Shape::Protocol,
         }
     }
 
-    /// Whether its elements count connections: all but those that are only looked up on the way to another decision.
-    pub const fn counts(self) -> bool {
+    /// Whether it is a map: its elements have an [`Answer`] and count connections. The others are only looked up on the way
+    /// to another decision.
+    pub const fn decides(self) -> bool {
         !matches!(self, Set::Enforced | Set::Learners)
     }
 
@@ -106,7 +119,7 @@ impl Set {
 
     const fn datatype(self) -> &'static str {
         match self {
-            Set::DeniedIcmp6 | Set::AllowedIcmp6 => "ether_addr . icmpv6_type",
+            Set::FlowsIcmp6 => "ether_addr . icmpv6_type",
             _ => match self.shape() {
                 Shape::Mac => "ether_addr",
                 Shape::Service => "ether_addr . inet_proto . inet_service",
@@ -118,23 +131,24 @@ impl Set {
 
     const fn comment(self) -> &'static str {
         match self {
-            Set::Blocked => "devices that may do nothing",
-            Set::Trusted => "devices that may do everything",
+            Set::WholeDevices => "devices that may do everything, or nothing",
             Set::Enforced => "devices that do not learn while the others do",
             Set::Learners => "devices that learn while the others do not",
-            Set::Denied => "denied flows: device, protocol, port",
-            Set::Allowed => "allowed flows: device, protocol, port",
-            Set::DeniedIcmp | Set::DeniedIcmp6 => "denied flows: device, ICMP type",
-            Set::AllowedIcmp | Set::AllowedIcmp6 => "allowed flows: device, ICMP type",
-            Set::DeniedProto => "denied flows: device, protocol (any port)",
-            Set::AllowedProto => "allowed flows: device, protocol (any port)",
+            Set::Flows => "decided flows: device, protocol, port",
+            Set::FlowsIcmp | Set::FlowsIcmp6 => "decided flows: device, ICMP type",
+            Set::FlowsProto => "decided flows: device, protocol (any port)",
         }
     }
 }
 
-/// The table's comment. It says which sets the table has, so that whoever finds it loaded knows whether they fit.
-pub fn schema(limits: Limits) -> String {
-    format!("glacic, sets v{SCHEMA}, {} flows, {} devices", limits.flows, limits.devices)
+/// The table's comment. It says which sets the table has and what their elements say, so that whoever finds it loaded
+/// knows whether they fit.
+pub fn schema(plan: &Plan) -> String {
+    let placement = match plan.placement {
+        Placement::Guard => "guard",
+        Placement::Fallback => "fallback",
+    };
+    format!("glacic {placement}, sets v{SCHEMA}, {} flows, {} devices", plan.limits.flows, plan.limits.devices)
 }
 
 /// The definitions of all sets as lines inside the table's block. `elements` gives what is written into a set as
@@ -156,10 +170,10 @@ pub fn definitions(limits: Limits, elements: impl Fn(Set) -> String) -> String {
         devices.saturating_mul(8),
     );
     for set in Set::ALL {
-        let _ = write!(text, "\tset {} {{\n\t\ttype {}\n\t\tsize {}\n", set.name(), set.datatype(), set.size(limits));
-        if set.counts() {
-            text.push_str("\t\tcounter\n");
-        }
+        let (kind, answer, counter) =
+            if set.decides() { ("map", " : verdict", "\t\tcounter\n") } else { ("set", "", "") };
+        let (name, datatype, size) = (set.name(), set.datatype(), set.size(limits));
+        let _ = write!(text, "\t{kind} {name} {{\n\t\ttype {datatype}{answer}\n\t\tsize {size}\n{counter}");
         let _ = writeln!(text, "\t\tcomment \"{}\"", set.comment());
         let elements = elements(set);
         if !elements.is_empty() {

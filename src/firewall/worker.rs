@@ -18,7 +18,7 @@ use crate::netlink::watch::{Event, Watch};
 
 use super::apply::{Kernel, Loaded};
 use super::cut::{Denied, cut};
-use super::elements::Delta;
+use super::delta::Delta;
 use super::message::{Change, Failure, LoadError, Report, Request, Subject};
 use super::nft::Tools;
 use super::set::TABLE;

@@ -12,7 +12,7 @@ use super::tables::{self, Table};
 use super::{Cause, Error, Family, Receipt};
 
 pub use super::key::KeyBytes;
-pub use super::tables::{Element, TableFamily};
+pub use super::tables::{Element, TableFamily, To, Verdict};
 
 /// Changes in one transaction: enough to share its cost, few enough that the answers to all of them fit the socket.
 const TRANSACTION: usize = 256;
@@ -24,8 +24,17 @@ const SOCKET_BUFFER: usize = 1 << 20;
 pub struct Change<'a> {
     pub set: &'a str,
     pub key: KeyBytes,
-    /// Put it there (it may be there already), or take it away (it may be gone already).
-    pub put: bool,
+    /// How it should be afterwards; it may be so already.
+    pub to: To<'a>,
+}
+
+/// A change under way.
+#[derive(Debug, Clone, Copy)]
+struct Pending<'a> {
+    index: usize,
+    change: Change<'a>,
+    /// Whether this is the second way: what was there is not what was known.
+    tried: bool,
 }
 
 /// What became of changes.
@@ -72,20 +81,22 @@ impl Sets {
     /// Puts and removes elements, in transactions of up to 256. A change that fails is left out and the rest done.
     pub fn apply(&mut self, changes: &[Change<'_>]) -> Applied {
         let mut applied = Applied::default();
-        let indexed: Vec<(usize, &Change<'_>)> = changes.iter().enumerate().collect();
-        for some in indexed.chunks(TRANSACTION) {
-            self.apply_some(some.to_vec(), &mut applied);
+        for (number, some) in changes.chunks(TRANSACTION).enumerate() {
+            let first = number.saturating_mul(TRANSACTION);
+            let indexed = (first..).zip(some);
+            let pending = indexed.map(|(index, change)| Pending { index, change: *change, tried: false });
+            self.apply_some(pending.collect(), &mut applied);
         }
         applied.failed.sort_by_key(|(index, _)| *index);
         applied
     }
 
-    fn apply_some(&mut self, mut changes: Vec<(usize, &Change<'_>)>, applied: &mut Applied) {
-        // Each turn leaves out one change at least. Should answers not fit the socket, a later turn brings them.
+    fn apply_some(&mut self, mut changes: Vec<Pending<'_>>, applied: &mut Applied) {
+        // Each turn leaves out one change at least, or tries it in the other way. Should answers not fit the socket, a later turn brings them.
         while !changes.is_empty() {
             let said = self.transaction(changes.len(), |table, builder, first| {
-                for ((_, change), sequence) in changes.iter().zip(first..) {
-                    table.element(builder, sequence, change.set, change.key.as_bytes(), change.put);
+                for (Pending { change, .. }, sequence) in changes.iter().zip(first..) {
+                    table.element(builder, sequence, change.set, change.key.as_bytes(), change.to);
                 }
             });
             if !said.refused.is_empty() {
@@ -98,7 +109,7 @@ impl Sets {
                     return;
                 }
                 Some(error) => {
-                    applied.failed.extend(changes.iter().map(|(index, _)| (*index, error.clone())));
+                    applied.failed.extend(changes.iter().map(|pending| (pending.index, error.clone())));
                     return;
                 }
             }
@@ -220,27 +231,32 @@ impl Sets {
 }
 
 /// Takes refused changes out of the transaction.
-fn leave_out(changes: &mut Vec<(usize, &Change<'_>)>, refused: BTreeMap<usize, Error>, applied: &mut Applied) {
+fn leave_out(changes: &mut Vec<Pending<'_>>, refused: BTreeMap<usize, Error>, applied: &mut Applied) {
     let mut refused = refused;
     let mut places = 0..changes.len();
-    changes.retain(|(index, change)| {
+    changes.retain_mut(|Pending { index, change, tried }| {
         let Some(error) = places.next().and_then(|place| refused.remove(&place)) else { return true };
-        if is_as_asked(change.put, error.errno) {
-            applied.done = applied.done.saturating_add(1);
-        } else {
-            applied.failed.push((*index, named(error, change)));
-        }
-        false
+        let second = match (change.to, error.errno) {
+            // How it should be.
+            (To::Present, libc::EEXIST) | (To::Absent, libc::ENOENT) => {
+                applied.done = applied.done.saturating_add(1);
+                return false;
+            }
+            // Something else is said there than was known; or nothing is.
+            (To::Saying(verdict), libc::EEXIST | libc::EBUSY) if !*tried => To::Changed(verdict),
+            (To::Changed(verdict), libc::ENOENT) if !*tried => To::Saying(verdict),
+            _ => {
+                applied.failed.push((*index, named(error, change)));
+                return false;
+            }
+        };
+        (change.to, *tried) = (second, true);
+        true
     });
 }
 
-/// Whether a refused change is nevertheless how it should be.
-fn is_as_asked(put: bool, errno: i32) -> bool {
-    errno == if put { libc::EEXIST } else { libc::ENOENT }
-}
-
 fn named(error: Error, change: &Change<'_>) -> Error {
-    let verb = if change.put { "put an element into" } else { "remove an element from" };
+    let verb = if change.to == To::Absent { "remove an element from" } else { "put an element into" };
     Error { what: format!("{verb} the set {}", change.set).into(), ..error }
 }
 

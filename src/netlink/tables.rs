@@ -2,7 +2,7 @@
 //! Rulesets are text and nft's business.
 
 use super::attributes::{Attribute, Attributes, Message, NETFILTER_HEADER};
-use super::message::{ACKNOWLEDGE, Builder, CREATE, DUMP, Header, REQUEST, Subsystem};
+use super::message::{ACKNOWLEDGE, Body, Builder, CREATE, DUMP, Header, REQUEST, Subsystem};
 
 /// `NFT_MSG_*`.
 pub(super) const NEW_TABLE: u8 = 0;
@@ -27,6 +27,7 @@ const LIST_ELEMENTS: u16 = 3;
 const ITEM: u16 = 1;
 /// `NFTA_SET_ELEM_*`.
 const KEY: u16 = 1;
+const DATA: u16 = 2;
 const EXPIRATION: u16 = 5;
 const EXPRESSION: u16 = 7;
 const EXPRESSIONS: u16 = 11;
@@ -36,8 +37,14 @@ const OBJECT_NAME: u16 = 2;
 const OBJECT_TYPE: u16 = 3;
 const OBJECT_DATA: u16 = 4;
 const COUNTER: u32 = 1;
-/// `NFTA_DATA_VALUE`.
+/// `NFTA_DATA_*` and `NFTA_VERDICT_*`.
 const VALUE: u16 = 1;
+const VERDICT: u16 = 2;
+const CODE: u16 = 1;
+const CHAIN: u16 = 2;
+/// `NF_ACCEPT` of linux/netfilter.h, and `NFT_GOTO`.
+const ACCEPT: i32 = 1;
+const GOTO: i32 = -4;
 /// `NFTA_EXPR_*` and `NFTA_COUNTER_*`.
 const EXPRESSION_NAME: u16 = 1;
 const EXPRESSION_DATA: u16 = 2;
@@ -72,6 +79,51 @@ impl TableFamily {
     }
 }
 
+/// What an element of a verdict map says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    Accept,
+    /// The chain must be there; it cannot be deleted while an element leads to it.
+    Goto(&'a str),
+    /// One that is never put.
+    Other,
+}
+
+impl<'a> Verdict<'a> {
+    fn put(self, body: &mut Body<'_>) {
+        let (code, chain) = match self {
+            Verdict::Accept => (ACCEPT, None),
+            Verdict::Goto(chain) => (GOTO, Some(chain)),
+            Verdict::Other => return,
+        };
+        body.put_be32(CODE, code.cast_unsigned());
+        if let Some(chain) = chain {
+            body.put_text(CHAIN, chain);
+        }
+    }
+
+    fn read(verdict: &Attribute<'a>) -> Option<Verdict<'a>> {
+        let attributes = verdict.nested();
+        Some(match attributes.find(CODE)?.be32()?.cast_signed() {
+            ACCEPT => Verdict::Accept,
+            GOTO => Verdict::Goto(attributes.find(CHAIN)?.text()?),
+            _ => Verdict::Other,
+        })
+    }
+}
+
+/// What becomes of a place in a set or a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To<'a> {
+    /// In a set: an element is there.
+    Present,
+    /// In a map: an element is there that says this.
+    Saying(Verdict<'a>),
+    /// The same where another was known to be: it is taken out in the same transaction.
+    Changed(Verdict<'a>),
+    Absent,
+}
+
 /// A table, and what messages about it have in common.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
@@ -80,14 +132,37 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Puts an element in (which may be there) or takes it away.
-    pub fn element(&self, builder: &mut Builder, sequence: u32, set: &str, key: &[u8], put: bool) {
-        let (number, flags) = if put { (NEW_ELEMENT, REQUEST | CREATE) } else { (DELETE_ELEMENT, REQUEST) };
-        builder.netfilter(self.header(number, flags, sequence), self.family as u8, 0, |body| {
+    /// Brings a place of a set there, in one message or two, with the same sequence number.
+    pub fn element(&self, builder: &mut Builder, sequence: u32, set: &str, key: &[u8], to: To<'_>) {
+        if matches!(to, To::Changed(_) | To::Absent) {
+            self.element_message(builder, self.header(DELETE_ELEMENT, REQUEST, sequence), set, key, None);
+        }
+        let verdict = match to {
+            To::Absent => return,
+            To::Present => None,
+            To::Saying(verdict) | To::Changed(verdict) => Some(verdict),
+        };
+        self.element_message(builder, self.header(NEW_ELEMENT, REQUEST | CREATE, sequence), set, key, verdict);
+    }
+
+    fn element_message(
+        &self,
+        builder: &mut Builder,
+        header: Header,
+        set: &str,
+        key: &[u8],
+        verdict: Option<Verdict<'_>>,
+    ) {
+        builder.netfilter(header, self.family as u8, 0, |body| {
             body.put_text(LIST_TABLE, &self.name);
             body.put_text(LIST_SET, set);
             body.nest(LIST_ELEMENTS, |list| {
-                list.nest(ITEM, |element| element.nest(KEY, |data| data.put(VALUE, key)));
+                list.nest(ITEM, |element| {
+                    element.nest(KEY, |data| data.put(VALUE, key));
+                    if let Some(verdict) = verdict {
+                        element.nest(DATA, |data| data.nest(VERDICT, |body| verdict.put(body)));
+                    }
+                });
             });
         });
     }
@@ -129,6 +204,8 @@ impl Table {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Element<'a> {
     pub key: &'a [u8],
+    /// What a verdict map says there.
+    pub verdict: Option<Verdict<'a>>,
     /// From the element's `counter`; none where the set has no counter.
     pub packets: Option<u64>,
     pub bytes: Option<u64>,
@@ -145,11 +222,12 @@ pub fn elements<'a>(message: &Message<'a>) -> impl Iterator<Item = Element<'a>> 
 }
 
 fn element<'a>(item: &Attribute<'a>) -> Option<Element<'a>> {
-    let mut element = Element { key: &[], packets: None, bytes: None, expires_ms: None };
+    let mut element = Element { key: &[], verdict: None, packets: None, bytes: None, expires_ms: None };
     let mut key = None;
     for attribute in item.nested() {
         match attribute.kind {
             KEY => key = attribute.nested().find(VALUE).map(|value| value.value),
+            DATA => element.verdict = attribute.nested().find(VERDICT).and_then(|verdict| Verdict::read(&verdict)),
             EXPIRATION => element.expires_ms = attribute.be64(),
             EXPRESSION => count(&mut element, &attribute),
             // Where a set has more than one expression.
@@ -256,6 +334,32 @@ mod tests {
             (vec![3], [Some(10), Some(840), None]),
         ];
         assert_eq!(elements, expected);
+    }
+
+    #[test]
+    fn what_is_said_of_an_element_is_read_as_it_was_put() {
+        let table = Table { family: TableFamily::Inet, name: "glacic".to_owned() };
+        for verdict in [Verdict::Accept, Verdict::Goto("deny")] {
+            let mut builder = Builder::default();
+            table.element(&mut builder, 7, "flows", &[1, 2], To::Changed(verdict));
+            let messages: Vec<_> = messages(builder.bytes().unwrap()).map(Result::unwrap).collect();
+            assert_eq!(messages.iter().map(|message| message.sequence).collect::<Vec<_>>(), [7, 7]);
+            assert_eq!(messages[0].number(), DELETE_ELEMENT);
+            let element = elements(&messages[1]).next().unwrap();
+            assert_eq!((element.key, element.verdict), (&[1, 2][..], Some(verdict)));
+        }
+        let drop = |data: &mut Body<'_>| data.nest(VERDICT, |verdict| verdict.put_be32(CODE, 0));
+        let mut builder = Builder::default();
+        builder.netfilter(Header { kind: Subsystem::Tables.kind(NEW_ELEMENT), flags: 0, sequence: 0 }, 1, 0, |body| {
+            body.nest(LIST_ELEMENTS, |list| {
+                list.nest(ITEM, |element| {
+                    element.nest(KEY, |data| data.put(VALUE, &[1]));
+                    element.nest(DATA, drop);
+                });
+            });
+        });
+        let message = messages(builder.bytes().unwrap()).next().unwrap().unwrap();
+        assert_eq!(elements(&message).next().unwrap().verdict, Some(Verdict::Other));
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl AsFd for Watch {
 mod tests {
     use super::*;
     use crate::netlink::namespace::{Namespace, nft, wait_readable};
-    use crate::netlink::sets::{Change, KeyBytes, Sets};
+    use crate::netlink::sets::{Change, KeyBytes, Sets, To};
 
     fn read(watch: &mut Watch) -> Vec<Event> {
         let mut events = Vec::new();
@@ -106,7 +106,7 @@ mod tests {
             nft("table inet glacic { set ports { type inet_service \n } \n }");
             assert_eq!(read(&mut watch), [added("glacic")]);
             let mut sets = Sets::open(TableFamily::Inet, "glacic").unwrap();
-            sets.apply(&[Change { set: "ports", key: KeyBytes::new().inet_service(7), put: true }]);
+            sets.apply(&[Change { set: "ports", key: KeyBytes::new().inet_service(7), to: To::Present }]);
             assert_eq!(read(&mut watch), []);
             nft("add table inet other");
             assert_eq!(read(&mut watch), [added("other")]);

@@ -109,10 +109,9 @@ impl Control {
     /// Waits until so many decisions about flows are in the kernel's sets.
     #[track_caller]
     pub fn decided_in_kernel(&self, flows: usize) {
-        let is_decision = |name: &str| name.starts_with("allowed") || name.starts_with("denied");
         eventually(&format!("{flows} decisions are in the kernel's sets"), || {
             let stats = self.stats();
-            let held: u64 = stats.sets.iter().filter(|(name, _)| is_decision(name)).map(|(_, size)| size).sum();
+            let held: u64 = stats.sets.iter().filter(|(name, _)| name.starts_with("flows")).map(|(_, size)| size).sum();
             (stats.firewall_queue == 0 && held == flows as u64).then_some(())
         });
     }

@@ -1,6 +1,6 @@
 //! Every combination of settings against the text it should give, in the folder `cases`.
 //!
-//! `cases/sets.nft` holds the table without chains. Every other file is one combination of placement, mode, `fail_mode` and
+//! `cases/sets.nft` holds the table before it judges anything. Every other file is one combination of placement, mode, `fail_mode` and
 //! learning. At its head stands which chains and includes each combination of interfaces, `deny_with` and `guard_input`
 //! has, by name and number; below, each of them once. `GLACIC_BLESS=1 cargo test firewall::` rewrites the folder, and
 //! `GLACIC_RULESETS=FOLDER` writes every combination in full, to be loaded elsewhere.
@@ -15,6 +15,9 @@ use super::support::{guarded, in_namespace, judgeable, kernel_queues, must, plan
 use crate::firewall::includes::includes;
 use crate::firewall::plan::{Ask, Plan};
 use crate::firewall::ruleset::{ruleset, sets, swap};
+
+/// An element that leads to a chain.
+const DENIED: &str = "{ 02:00:00:00:00:01 . tcp . 443 : goto deny }";
 
 /// One file.
 struct Case {
@@ -171,15 +174,16 @@ fn the_kernel_takes_every_combination() {
 fn chains_swap_from_any_combination_to_any_other() {
     in_namespace(|| {
         must("nft", &["-f", "-"], &sets(&plan()));
-        must("nft", &["add", "element", "inet", "glacic", "allowed", "{ 02:00:00:00:00:01 . tcp . 443 }"], "");
+        must("nft", &["add", "element", "inet", "glacic", "flows", DENIED], "");
         for case in cases() {
             for (name, plan) in variants(&case.plan).into_iter().step_by(3) {
                 must("nft", &["-f", "-"], &judgeable(&swap(&plan)));
                 let loaded = must("nft", &["list", "table", "inet", "glacic"], "");
                 must("nft", &["-f", "-"], &judgeable(&ruleset(&plan)));
                 let fresh = must("nft", &["list", "table", "inet", "glacic"], "");
-                must("nft", &["add", "element", "inet", "glacic", "allowed", "{ 02:00:00:00:00:01 . tcp . 443 }"], "");
-                assert!(loaded.contains("02:00:00:00:00:01 . tcp . 443"), "{name}: the swap lost an element");
+                must("nft", &["add", "element", "inet", "glacic", "flows", DENIED], "");
+                let element = "02:00:00:00:00:01 . tcp . 443 counter packets 0 bytes 0 : goto deny";
+                assert!(loaded.contains(element), "{name}: the swap lost an element");
                 assert_eq!(chains_of(&loaded), chains_of(&fresh), "{}: {name}", case.name);
             }
         }

@@ -14,6 +14,7 @@ use crate::firewall::plan::{Limits, Plan};
 use crate::firewall::worker::{Config, Full, INBOX, Worker, spawn};
 
 const REFUSED: &str = "glacic: allowed by nobody";
+const DENIED: &str = "glacic: denied";
 
 fn udp(port: u16) -> Key {
     Key::service(CLIENT, Protocol(17), Port::Number(port))
@@ -64,6 +65,15 @@ impl At {
         self.ask(Request::Change { ticket: Some(7), changes: vec![Change { key, before, after }] })
     }
 
+    /// The same, when it is done; it may end connections.
+    fn changes(&self, request: Request) {
+        let mut report = self.ask(request);
+        while matches!(report, Report::Cut { trouble: None, .. }) {
+            report = self.next();
+        }
+        assert!(matches!(&report, Report::Applied { failed, .. } if failed.is_empty()), "{report:?}");
+    }
+
     fn counters(&self) -> Vec<(Key, u64)> {
         match self.ask(Request::Counters { ticket: None }) {
             Report::Counters { mut flows, .. } => {
@@ -104,7 +114,7 @@ fn changes_reach_the_sets_and_are_counted() {
         match at.change(udp(1001), Some(State::Pending), Some(State::Allowed)) {
             Report::Applied { ticket: Some(7), failed, sizes } => {
                 assert!(failed.is_empty(), "{failed:?}");
-                assert_eq!(sizes["allowed"], 2);
+                assert_eq!(sizes["flows"], 2);
             }
             other => panic!("{other:?}"),
         }
@@ -113,6 +123,62 @@ fn changes_reach_the_sets_and_are_counted() {
         house.is_dropped_by(1000, "glacic", REFUSED);
         at.ask(Request::Device { ticket: None, mac: CLIENT, before: DeviceMode::Default, after: DeviceMode::Trust });
         house.arrives(1000);
+    });
+}
+
+#[test]
+fn a_decision_can_be_reversed_and_a_device_overrules_its_flows() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&enforcing(), &[(udp(1000), State::Allowed), (udp(1001), State::Denied)]);
+        let flow = |port, before, after| Request::Change {
+            ticket: None,
+            changes: vec![Change { key: udp(port), before, after: Some(after) }],
+        };
+        at.changes(flow(1000, Some(State::Allowed), State::Denied));
+        house.is_dropped_by(1000, "glacic", DENIED);
+        // What was known of it is wrong: it is as it was asked for all the same.
+        at.changes(flow(1001, None, State::Allowed));
+        house.arrives(1001);
+        assert_eq!(at.counters(), [(udp(1000), 1), (udp(1001), 1)]);
+        let device = |before, after| Request::Device { ticket: None, mac: CLIENT, before, after };
+        at.changes(device(DeviceMode::Default, DeviceMode::Trust));
+        house.arrives(1000);
+        at.changes(device(DeviceMode::Trust, DeviceMode::Block));
+        house.is_dropped_by(1001, "glacic", DENIED);
+        at.changes(device(DeviceMode::Block, DeviceMode::Default));
+        house.arrives(1001);
+        house.is_dropped_by(1000, "glacic", DENIED);
+        // Somebody else says something else, and the next load mends it.
+        let other = format!("add element inet glacic flows {{ {CLIENT} . udp . 1001 : drop }}\n");
+        let delete = format!("delete element inet glacic flows {{ {CLIENT} . udp . 1001 }}\n");
+        must("nft", &["-f", "-"], &(delete + &other));
+        at.loads(&enforcing(), &[(udp(1000), State::Denied), (udp(1001), State::Allowed)]);
+        house.arrives(1001);
+    });
+}
+
+/// Up to schema 1 there was a set for each answer.
+#[test]
+fn a_table_of_another_version_is_replaced_with_its_elements() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let before = "table inet glacic {\n\tcomment \"glacic, sets v1, 1024 flows, 256 devices\"\n\
+            \tset denied {\n\t\ttype ether_addr . inet_proto . inet_service\n\t\tsize 1024\n\t\tcounter\n\
+            \t\telements = { 02:00:00:00:00:02 . udp . 1000 }\n\t}\n\
+            \tchain deny {\n\t\tcounter drop comment \"glacic: denied\"\n\t}\n\
+            \tchain forward {\n\t\ttype filter hook forward priority filter - 10; policy accept;\n\
+            \t\tether saddr . meta l4proto . th dport @denied goto deny\n\t}\n}\n";
+        must("nft", &["-f", "-"], before);
+        house.is_dropped_by(1000, "glacic", DENIED);
+        let at = At::work(&tools(&folder));
+        at.loads(&enforcing(), &[(udp(1000), State::Denied), (udp(1001), State::Allowed)]);
+        house.is_dropped_by(1000, "glacic", DENIED);
+        house.arrives(1001);
+        assert!(!table().contains("set denied"), "{}", table());
     });
 }
 
@@ -186,7 +252,7 @@ fn a_table_that_somebody_mutilated_is_replaced() {
         let sorted = |text: String| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
         let whole = table();
         must("nft", &["flush", "table", "inet", "glacic"], "");
-        must("nft", &["delete", "set", "inet", "glacic", "denied"], "");
+        must("nft", &["delete", "map", "inet", "glacic", "flows_icmp"], "");
         at.loads(&enforcing(), &[(udp(1), State::Allowed)]);
         assert_eq!(sorted(table()), sorted(whole));
     });
@@ -206,7 +272,7 @@ fn a_full_set_is_told_flow_by_flow() {
             (250..260).map(|n| Change { key: protocol(n).0, before: None, after: Some(State::Allowed) }).collect();
         match at.ask(Request::Change { ticket: None, changes }) {
             Report::Applied { failed, sizes, .. } => {
-                assert_eq!(sizes["allowed_proto"], 256);
+                assert_eq!(sizes["flows_proto"], 256);
                 let names: Vec<_> = failed.iter().map(|failure| failure.what).collect();
                 assert_eq!(names, (256..260).map(|n| Subject::Flow(protocol(n).0)).collect::<Vec<_>>());
                 assert!(failed[0].why.contains("max_flows"), "{failed:?}");
@@ -217,14 +283,21 @@ fn a_full_set_is_told_flow_by_flow() {
         let change = |n, before, after| Change { key: protocol(n).0, before, after };
         let changes = vec![change(0, Some(State::Allowed), None), change(256, None, Some(State::Allowed))];
         match at.ask(Request::Change { ticket: None, changes }) {
-            Report::Applied { failed, sizes, .. } => assert_eq!((failed.len(), sizes["allowed_proto"]), (0, 256)),
+            Report::Applied { failed, sizes, .. } => assert_eq!((failed.len(), sizes["flows_proto"]), (0, 256)),
             other => panic!("{other:?}"),
         }
+        // And a full map can change its mind.
+        let changes = (1..257).map(|n| change(n, Some(State::Allowed), Some(State::Denied))).collect();
+        match at.ask(Request::Change { ticket: None, changes }) {
+            Report::Applied { failed, sizes, .. } => assert_eq!((failed.len(), sizes["flows_proto"]), (0, 256)),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(table().matches(" : goto deny").count(), 256);
         // The same at a load, whichever way the elements take.
         let wanted: Vec<_> = (0..260).map(protocol).collect();
         for limits in [Limits::for_flows(1024), Limits { devices: 300, ..Limits::for_flows(1024) }] {
             match at.load(&Plan { limits, ..enforcing() }, &wanted) {
-                Report::Loaded { failed, sizes, .. } => assert_eq!((failed.len(), sizes["allowed_proto"]), (4, 256)),
+                Report::Loaded { failed, sizes, .. } => assert_eq!((failed.len(), sizes["flows_proto"]), (4, 256)),
                 other => panic!("{other:?}"),
             }
         }

@@ -154,11 +154,11 @@ state_of() { glacic flows --port "$1" 2>/dev/null | awk 'NR == 2 { found = $2 } 
 state_is() { [ "$(state_of "$1")" = "$2" ]; }
 id_of() { glacic flows --port "$1" | awk 'NR == 2 { print $1 }'; }
 
-# in_set PORT WORDS: whether the kernel's set has the flow, and whatever WORDS say of its counter.
-in_set() { nft list set inet glacic allowed | grep -q "$camera \. udp \. $1 counter $2"; }
+# in_set PORT WORDS: whether the kernel's map has the flow, and whatever WORDS say of its counter.
+in_set() { nft list map inet glacic flows | grep -q "$camera \. udp \. $1 counter $2"; }
 learned() {
 	expect "the flow is learned" until_true 15 state_is "$1" allowed
-	expect "the kernel's set has it" until_true 5 in_set "$1" packets
+	expect "the kernel's map has it" until_true 5 in_set "$1" packets
 }
 
 # ---- the story
@@ -176,7 +176,7 @@ datagram 9001 1 0
 learned 9001
 datagram 9001 0 1
 expect "flows are listed" shown glacic flows
-say "The first datagram is lost. The second passes without glacic: the flow is in the kernel's set now."
+say "The first datagram is lost. The second passes without glacic: the flow is in the kernel's map now."
 expect "the daemon leaves when told" stop
 
 chapter "2. Queue mode: the kernel holds the datagram itself until glacic has answered."
@@ -201,9 +201,9 @@ expect "flows are listed" shown glacic flows --state pending
 say "The owner allows it:"
 expect "the owner's word is taken" shown glacic allow "$(id_of 9003)"
 datagram 9003 0 1
-say "The kernel answered by itself, from its set, which counts the connections it has let through:"
-expect "the set is listed" shown nft list set inet glacic allowed
-expect "the set has counted one connection of the new flow" in_set 9003 "packets 1 "
+say "The kernel answered by itself, from its map, which counts the connections of each flow:"
+expect "the map is listed" shown nft list map inet glacic flows
+expect "the map has counted one connection of the new flow" in_set 9003 "packets 1 "
 expect "the daemon leaves when told" stop
 
 printf '\nWhat was measured, of one datagram each:\n\n'
