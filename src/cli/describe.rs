@@ -63,20 +63,24 @@ const SERVICES: &[(u16, &str)] = &[
     (51820, "wireguard"),
 ];
 
-/// `tcp/443 https`, `udp/any`, `icmp/8 echo`, `gre`.
-pub fn service(protocol: Protocol, port: Port) -> String {
-    if !protocol.has_ports() && !protocol.has_icmp_types() {
-        return protocol.to_string();
-    }
-    let name = match port {
+/// The name of a service, where it has one.
+pub fn service_name(protocol: Protocol, port: Port) -> Option<&'static str> {
+    match port {
         Port::Any => None,
         Port::Number(8) if protocol == Protocol::ICMP => Some("echo"),
         Port::Number(128) if protocol == Protocol::ICMPV6 => Some("echo"),
         Port::Number(443) if protocol == Protocol::UDP => Some("quic"),
         Port::Number(_) if !protocol.has_ports() => None,
         Port::Number(port) => SERVICES.iter().find(|(number, _)| *number == port).map(|(_, name)| *name),
-    };
-    match name {
+    }
+}
+
+/// `tcp/443 https`, `udp/any`, `icmp/8 echo`, `gre`.
+pub fn service(protocol: Protocol, port: Port) -> String {
+    if !protocol.has_ports() && !protocol.has_icmp_types() {
+        return protocol.to_string();
+    }
+    match service_name(protocol, port) {
         Some(name) => format!("{protocol}/{port} {name}"),
         None => format!("{protocol}/{port}"),
     }

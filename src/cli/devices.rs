@@ -10,6 +10,7 @@ use super::exit::Failure;
 use super::screen::{Screen, print_json, remark};
 use super::source::Source;
 use super::table::{self, Cell, Column, number, render};
+use super::vendors::Vendors;
 use super::when;
 use crate::control::protocol::{DevicePage, DeviceQuery};
 use crate::flow::Wall;
@@ -45,6 +46,10 @@ impl Devices {
         if all.devices.is_empty() {
             remark("no device was seen yet");
             return Ok(());
+        }
+        let mut vendors = Vendors::open();
+        for device in all.devices.iter_mut().filter(|device| device.name.is_none()) {
+            device.name = vendors.of_device(device.mac).map(|vendor| format!("({vendor})"));
         }
         Ok(out.write_all(listing(&all.devices, context.now, context.screen).as_bytes())?)
     }

@@ -11,6 +11,7 @@ use super::screen::{Screen, print_json, remark};
 use super::source::Source;
 use super::table::{self, Cell, Column, number, render};
 use super::values::{Span, word};
+use super::vendors::Vendors;
 use crate::control::protocol::FlowPage;
 use crate::flow::query::{Filter, Query, Sort};
 use crate::flow::view::FlowView;
@@ -90,13 +91,17 @@ impl Flows {
     pub fn run(self, context: &Context, out: &mut dyn Write) -> Result<(), Failure> {
         let mut source = Source::open(context)?;
         let wanted = if self.all { usize::MAX } else { self.limit as usize };
-        let page = collect(self.query(), wanted, |query| source.flows(query))?;
+        let mut page = collect(self.query(), wanted, |query| source.flows(query))?;
         if self.json {
             return print_json(out, &page);
         }
         if page.flows.is_empty() {
             remark(if page.total > 0 { "nothing is listed: --limit is 0" } else { "no flow matches" });
             return Ok(());
+        }
+        let mut vendors = Vendors::open();
+        for flow in page.flows.iter_mut().filter(|flow| flow.device.is_none()) {
+            flow.device = vendors.of_device(flow.mac).map(|vendor| format!("{} ({vendor})", flow.mac));
         }
         out.write_all(listing(&page.flows, context.now, context.screen).as_bytes())?;
         if page.total > page.flows.len() as u64 {

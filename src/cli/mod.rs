@@ -30,6 +30,7 @@ mod stats;
 mod status;
 mod table;
 mod values;
+mod vendors;
 mod when;
 
 use std::ffi::OsString;

@@ -93,11 +93,13 @@ fn block(status: &protocol::Status, screen: Screen) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::Wall;
     use protocol::{DatabaseStatus, FlowCounts, Warning, WarningCode};
 
     fn healthy() -> protocol::Status {
         protocol::Status {
             version: "0.1.0".into(),
+            time: Wall { seconds: 1_790_000_000 },
             uptime: 3 * 3600,
             enabled: true,
             learning: false,

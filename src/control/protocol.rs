@@ -6,7 +6,7 @@ use serde_json::Value;
 pub use crate::engine::events::{Event, What};
 use crate::flow::query::{Query, Selection};
 use crate::flow::view::{DeviceView, FlowView};
-use crate::flow::{DeviceMode, Mac, Port, Protocol};
+use crate::flow::{DeviceMode, Mac, Port, Protocol, Wall};
 
 /// The longest request line the daemon reads, in bytes.
 pub const MAX_REQUEST: usize = 64 * 1024;
@@ -222,6 +222,8 @@ impl Decided {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     pub version: String,
+    /// The time by the router's clock.
+    pub time: Wall,
     /// Seconds since the daemon started.
     pub uptime: u64,
     /// Whether the owner has turned glacic on.

@@ -9,6 +9,7 @@ impl House {
     pub fn status(&mut self) -> Status {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            time: self.now.wall,
             uptime: self.now.mono.since(self.started).as_secs(),
             enabled: self.settings.enabled,
             learning: self.learning.is_on(),

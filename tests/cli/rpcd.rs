@@ -53,9 +53,13 @@ fn daemon(place: &Place, reply: impl Fn(&Value) -> String + Send + 'static) {
     });
 }
 
-/// Answers with what was asked.
+/// Answers with what was asked, as a text, to which nothing is added.
 fn echo(request: &Value) -> String {
-    json!({"result": {"asked": request}}).to_string()
+    json!({"result": {"asked": request.to_string()}}).to_string()
+}
+
+fn asked(run: &Run) -> Value {
+    serde_json::from_str(answer(run)["asked"].as_str().expect("a text")).expect("a request")
 }
 
 fn methods() -> Vec<(String, Value)> {
@@ -104,14 +108,14 @@ fn arguments_become_parameters_and_the_session_is_dropped() {
         given["ubus_rpc_session"] = json!(session);
         let run = call_answered(&place, method, &given);
         assert_eq!(run.code, 0, "{method}: {}", run.out);
-        let asked = &answer(&run)["asked"];
+        let asked = asked(&run);
         assert_eq!(asked["method"], method);
         let params = asked.get("params").cloned().unwrap_or(json!({}));
         assert_eq!(params, arguments, "{method}");
     }
     let page =
         call_answered(&place, "flow_list", &json!({"filter": {"search": "cam"}, "sort": "last_seen", "limit": 20}));
-    let params = &answer(&page)["asked"]["params"];
+    let params = &asked(&page)["params"];
     assert_eq!((&params["filter"], &params["sort"]), (&json!({"search": "cam"}), &json!("last_seen")));
     assert_eq!((&params["limit"], &params["offset"]), (&json!(20), &json!(0)));
 }
@@ -260,6 +264,19 @@ fn a_page_is_cut_to_what_a_message_on_ubus_holds() {
     let page = answer(&call_answered(&place, "flow_list", &json!({"limit": 500})));
     let flows = page["flows"].as_array().expect("flows").len();
     assert!((100..200).contains(&flows) && page["total"] == 10_000, "{flows}");
+}
+
+#[test]
+fn ports_and_vendors_are_named_from_the_table() {
+    let place = Place::new();
+    let flow = json!({"mac": "fc:fc:48:00:00:01", "proto": "tcp", "port": 443, "device": null});
+    daemon(&place, move |_| json!({"result": {"flows": [flow], "total": 1}}).to_string());
+    let arguments = ["rpcd", "call", "flow_list", "--socket", text(&place.file("control.sock"))].map(str::to_owned);
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/package/vendors.sample");
+    let run = || finish(command(&arguments).env("GLACIC_VENDORS", sample));
+    let run = std::iter::repeat_with(run).take(20).find(|run| run.code != 69).expect("an answer in time");
+    let flow = &answer(&run)["flows"][0];
+    assert_eq!((&flow["vendor"], &flow["service"]), (&json!("Apple"), &json!("https")));
 }
 
 #[test]

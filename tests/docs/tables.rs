@@ -92,7 +92,7 @@ fn every_member_of_the_protocol_is_told_about() {
         "packets": null, "bytes": null, "names": [{"name": "a", "source": "sni", "confidence": 100}], "app": null});
     let device = json!({"mac": "b8:27:eb:00:00:01", "name": null, "randomised": false, "mode": "learn", "zone": null,
         "first_seen": 1, "last_seen": 1, "allowed": 1, "pending": 1, "denied": 1});
-    let status = json!({"version": "", "uptime": 1, "enabled": true, "learning": true, "learning_left": null, "mode": "log", "placement": "",
+    let status = json!({"version": "", "time": 1, "uptime": 1, "enabled": true, "learning": true, "learning_left": null, "mode": "log", "placement": "",
         "fail_mode": "", "interfaces": [], "flows": {"allowed": 1, "pending": 1, "denied": 1}, "devices": 1, "dropped_last_hour": 1,
         "database": {"path": "", "trouble": null, "moved_aside": null}, "ruleset": true, "clock_set": true,
         "warnings": [{"code": "clock_not_set", "message": ""}]});

@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::super::Context;
 use super::super::exit::{Exit, Failure};
+use super::super::vendors::Vendors;
 use super::methods::{self, Method, Who};
-use super::{input, local, page};
+use super::{enrich, input, local, page};
 use crate::control::client::{Client, Fault};
 use crate::control::protocol::{Code, Error, Request};
 
@@ -31,6 +32,7 @@ pub fn run(method: &str, context: &Context, out: &mut dyn Write) -> Result<(), F
     };
     match answer {
         Ok(mut answer) => {
+            enrich::enrich(&mut answer, &mut Vendors::open());
             let list = methods::find(method).and_then(|method| method.list);
             if !page::fit(&mut answer, list) {
                 answer = error("internal", ubus::UNKNOWN_ERROR, "the answer is too long for ubus");

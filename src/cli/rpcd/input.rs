@@ -42,6 +42,8 @@ fn arguments(text: &[u8]) -> Result<Map<String, Value>, String> {
             {
                 return Err("ubus_rpc_session is no text".to_owned());
             }
+            // Programs that have nothing to say about an argument may say so.
+            arguments.retain(|_, argument| !argument.is_null());
             Ok(arguments)
         }
         Ok(_) => Err("the arguments are no JSON object".to_owned()),
@@ -63,6 +65,7 @@ mod tests {
         assert_eq!(read_text(""), Ok(json!({})));
         assert_eq!(read_text(" \n"), Ok(json!({})));
         assert_eq!(read_text(r#"{"id":3,"ubus_rpc_session":"00"}"#), Ok(json!({"id": 3})));
+        assert_eq!(read_text(r#"{"limit":null,"service":{"port":null}}"#), Ok(json!({"service": {"port": null}})));
         assert_eq!(read_text(r#"{"ubus_session":"00"}"#), Ok(json!({"ubus_session": "00"})));
         assert!(read_text(r#"{"ubus_rpc_session":{}}"#).is_err());
     }

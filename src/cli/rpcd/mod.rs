@@ -6,6 +6,7 @@
 //! text that says why, and what a well-formed call could not do is told inside an answer, as `error`.
 
 mod call;
+mod enrich;
 mod input;
 mod local;
 mod methods;
