@@ -30,6 +30,10 @@ pub struct Daemon {
     #[argh(option, arg_name = "mark", from_str_fn(mark))]
     pub queue_mark: Option<u32>,
 
+    /// become this user once everything is prepared that takes root (the package brings: glacic)
+    #[argh(option, arg_name = "name")]
+    pub user: Option<String>,
+
     /// log more; twice: log everything
     #[argh(switch, short = 'v')]
     pub verbose: u8,
@@ -57,6 +61,7 @@ fn start(daemon: Daemon, context: &Context) -> Result<(), Failure> {
             _ => LevelFilter::Trace,
         },
         queue_mark: daemon.queue_mark,
+        user: daemon.user,
     };
     daemon::run(options).map_err(|failure| {
         let exit = match failure {

@@ -84,10 +84,26 @@ fn block(status: &protocol::Status, screen: Screen) -> String {
     if let Some(moved) = &status.database.moved_aside {
         line("", Tone::Waiting, format!("a damaged or foreign file was moved to {moved}"));
     }
+    let (tone, confinement) = confined(&status.confinement);
+    line("confined", tone, confinement);
     if !status.clock_set {
         line("clock", Tone::Waiting, "not set yet".to_owned());
     }
     text
+}
+
+/// Whom the daemon runs as and what it may do; bad where it could do more than it should.
+fn confined(confinement: &protocol::Confinement) -> (Tone, String) {
+    let protocol::Confinement { user, capabilities, no_new_privileges, filter, trouble } = confinement;
+    let may = match capabilities.as_slice() {
+        [] => "nothing".to_owned(),
+        few @ [_, ..] if few.len() <= 3 => format!("{} only", few.join(", ")),
+        many => format!("{} capabilities", many.len()),
+    };
+    let gain = if *no_new_privileges { "no new privileges" } else { "privileges can be gained" };
+    let calls = if *filter { "calls filtered" } else { "calls not filtered" };
+    let tone = if trouble.is_empty() { Tone::Plain } else { Tone::Bad };
+    (tone, format!("user {user}, {may}, {gain}, {calls}"))
 }
 
 #[cfg(test)]
@@ -114,6 +130,13 @@ mod tests {
             database: DatabaseStatus { path: "/etc/glacic/flows.db".into(), trouble: None, moved_aside: None },
             ruleset: true,
             clock_set: true,
+            confinement: protocol::Confinement {
+                user: "glacic".into(),
+                capabilities: vec!["net_admin".into()],
+                no_new_privileges: true,
+                filter: true,
+                trouble: Vec::new(),
+            },
             warnings: Vec::new(),
         }
     }
@@ -130,6 +153,7 @@ glacic 0.1.0 is enforcing; it has been running for 3h
   devices     5
   ruleset     in the kernel
   database    /etc/glacic/flows.db
+  confined    user glacic, net_admin only, no new privileges, calls filtered
 "
         );
     }
@@ -171,6 +195,7 @@ glacic 0.1.0 is learning for 6d more; it has been running for 3h
   ruleset     not in the kernel
   database    /etc/glacic/flows.db: no space left
               a damaged or foreign file was moved to /etc/glacic/flows.db.bad
+  confined    user glacic, net_admin only, no new privileges, calls filtered
   clock       not set yet
 "
         );

@@ -248,8 +248,24 @@ pub struct Status {
     pub ruleset: bool,
     /// Whether the wall clock has been set.
     pub clock_set: bool,
+    pub confinement: Confinement,
     /// What the owner should know.
     pub warnings: Vec<Warning>,
+}
+
+/// What the daemon may do, as the kernel shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// Who it runs as.
+    pub user: String,
+    /// What it is permitted, by the kernel's names in lower case and without their `CAP_`.
+    pub capabilities: Vec<String>,
+    /// Whether programs that it starts can gain nothing by being started.
+    pub no_new_privileges: bool,
+    /// Whether the kernel refuses system calls that it never needs.
+    pub filter: bool,
+    /// What could not be given up, and why.
+    pub trouble: Vec<String>,
 }
 
 /// Something that is wrong right now.

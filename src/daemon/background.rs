@@ -113,10 +113,12 @@ impl Background {
 
 /// Reads the configuration and finds out what it means here. The error is its problems, one a line.
 pub fn read_config(path: &Path, tools: &Tools) -> Result<Resolved, String> {
-    let outcome = match config::load(path) {
-        Ok(outcome) => outcome,
-        Err(error) => return Err(format!("{}: {error}", path.display())),
+    let name = path.display().to_string();
+    let outcome = match &tools.steward {
+        Some(steward) => steward.settings().map(|text| config::read(&text, &name)),
+        None => config::load(path),
     };
+    let outcome = outcome.map_err(|error| format!("{name}: {error}"))?;
     let lines: Vec<String> = outcome.lines().collect();
     let warning = |problem: &&config::Problem| problem.severity == config::Severity::Warning;
     let say = |problem: &config::Problem| {

@@ -20,7 +20,7 @@ use super::sources::Sources;
 use super::warnings::{Subject, Warnings};
 use crate::config::Settings;
 use crate::config::settings::Device;
-use crate::control::protocol::{FlowCounts, Stats};
+use crate::control::protocol::{Confinement, FlowCounts, Stats};
 use crate::engine::Engine;
 use crate::firewall::{Guarded, Report};
 use crate::flow::{DeviceMode, Mac, Monotonic, Now};
@@ -99,6 +99,7 @@ pub struct House {
     pub background: Background,
     pub news: Receiver<News>,
     pub control: Control,
+    pub confinement: Confinement,
     pub errands: Errands,
     pub learning: Learning,
     pub signals: Signals,

@@ -11,6 +11,7 @@ mod busiest;
 mod changeover;
 mod chronicle;
 mod clock;
+mod confine;
 mod control;
 mod effects;
 mod errands;

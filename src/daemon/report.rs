@@ -37,6 +37,7 @@ impl House {
             },
             ruleset: self.kernel.is_loaded(),
             clock_set: self.now.wall.is_set(),
+            confinement: self.confinement.clone(),
             warnings: self.warnings.all(),
         }
     }

@@ -16,6 +16,7 @@ use super::activity::Record;
 use super::background::{Background, read_config};
 use super::chronicle::Chronicle;
 use super::clock;
+use super::confine;
 use super::control::Control;
 use super::errands::Errands;
 use super::held::Lobby;
@@ -29,7 +30,7 @@ use super::replies::moved_aside;
 use super::signals::Signals;
 use super::sources::Sources;
 use super::warnings::{Subject, Warnings};
-use crate::control::protocol::Stats;
+use crate::control::protocol::{Confinement, Stats};
 use crate::engine::{Engine, Policy};
 use crate::firewall::{self, Tools};
 use crate::flow::DeviceMode;
@@ -54,6 +55,8 @@ pub struct Options {
     /// For kernels without nft's `queue`: packets get this mark instead, and a rule elsewhere (`iptables -m mark … -j
     /// NFQUEUE`) queues them.
     pub queue_mark: Option<u32>,
+    /// Whom to become, once everything is prepared that takes root.
+    pub user: Option<String>,
 }
 
 /// Why the daemon does not run.
@@ -99,19 +102,32 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
 /// Runs the daemon until it is told to stop.
 pub fn run(options: Options) -> Result<(), Failure> {
     logger::start(options.log, options.level);
-    let tools = Tools { includes: options.run_dir.clone(), ..Tools::default() };
+    let mut tools = Tools { includes: options.run_dir.clone(), ..Tools::default() };
+    // First of all: the process that is split off is to be small, and to have nothing that is opened below.
+    match confine::steward(&tools.fw4, &options.config) {
+        Ok(steward) => tools.steward = Some(steward),
+        Err(trouble) => log::warn!("{trouble}"),
+    }
     let resolved = read_config(&options.config, &tools).map_err(Failure::Config)?;
     if !resolved.settings.enabled {
         return Err(Failure::Disabled(options.config));
     }
     fs::create_dir_all(&options.run_dir).map_err(system(format!("cannot make {}", options.run_dir.display())))?;
     let _lock = lock(&options.socket)?;
-    let mut house = build(&options, tools, &resolved.settings)?;
+    let folders = [Some(options.run_dir.as_path()), folder(&options.socket), folder(&resolved.settings.database)];
+    let folders: Vec<&Path> = folders.into_iter().flatten().collect();
+    let confinement = confine::confine(options.user.as_deref(), &folders);
+    let mut house = build(&options, tools, &resolved.settings, confinement)?;
     house.configure(resolved);
     log::info!("glacic {} runs", env!("CARGO_PKG_VERSION"));
     let end = house.live();
     house.leave();
     end.map_err(system("waiting for events"))
+}
+
+/// The folder of a file; none for one in the current folder.
+fn folder(file: &Path) -> Option<&Path> {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty())
 }
 
 /// Holds the lock that keeps two daemons from one socket. The file stays; the lock goes with the process.
@@ -139,7 +155,12 @@ fn lock(socket: &Path) -> Result<fs::File, Failure> {
     }
 }
 
-fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) -> Result<House, Failure> {
+fn build(
+    options: &Options,
+    tools: Tools,
+    settings: &crate::config::Settings,
+    confinement: Confinement,
+) -> Result<House, Failure> {
     let signals = Signals::open().map_err(system("cannot listen to signals"))?;
     let (alarm, waker) = poll::alarm().map_err(system("cannot make a wake-up line"))?;
     // The socket listens from the moment it has a name: whoever may not use it must not have been let in by then.
@@ -181,6 +202,8 @@ fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) ->
         warnings.set(Subject::Clock, vec!["the clock is not set yet: times are mended when it is".to_owned()]);
     }
 
+    warnings.set(Subject::Confinement, confinement.trouble.clone());
+
     let wake = |waker: &poll::Waker| waker.try_clone().map_err(system("cannot share the wake-up line"));
     let (replies_in, replies) = mpsc::sync_channel(LINE);
     let bell = wake(&waker)?;
@@ -217,6 +240,7 @@ fn build(options: &Options, tools: Tools, settings: &crate::config::Settings) ->
         background,
         news,
         control,
+        confinement,
         errands: Errands::default(),
         learning,
         signals,

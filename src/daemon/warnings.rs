@@ -18,6 +18,7 @@ pub enum Subject {
     Config,
     Guarded,
     Clock,
+    Confinement,
 }
 
 impl Subject {
@@ -33,7 +34,7 @@ impl Subject {
             Subject::ConfigRefused => WarningCode::ConfigRefused,
             Subject::Guarded => WarningCode::Interface,
             Subject::Clock => WarningCode::ClockNotSet,
-            Subject::Source | Subject::Config => WarningCode::Other,
+            Subject::Source | Subject::Config | Subject::Confinement => WarningCode::Other,
         }
     }
 }

@@ -26,6 +26,8 @@ pub mod ruleset;
 mod run;
 pub mod set;
 #[cfg(target_os = "linux")]
+mod steward;
+#[cfg(target_os = "linux")]
 pub mod worker;
 pub mod zones;
 
@@ -39,5 +41,7 @@ pub use nft::Tools;
 pub use plan::{Ask, Guarded, Interface, Limits, Plan, Zone};
 pub use ruleset::{render_all, ruleset};
 pub use set::Set;
+#[cfg(target_os = "linux")]
+pub use steward::Steward;
 #[cfg(target_os = "linux")]
 pub use worker::{Config, Full, Worker, spawn};

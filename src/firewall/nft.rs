@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::message::LoadError;
+use super::plan::Zone;
 use super::run::{Ended, Trouble, run, unblocked};
+use super::steward::Steward;
 
 /// nft loads 20,000 elements within seconds on a slow router.
 const NFT_TIMEOUT: Duration = Duration::from_secs(20);
 /// fw4 renders its ruleset in an interpreter.
-const FW4_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const FW4_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// fw4's own settings.
+pub(super) const FIREWALL_CONFIG: &str = "/etc/config/firewall";
 
 /// nft's `-f -` opens /dev/stdin, which OpenWrt does not always have.
 const STDIN: &str = "/proc/self/fd/0";
@@ -25,6 +30,8 @@ pub struct Tools {
     pub includes: PathBuf,
     /// fw4's folder of static files, which reach the published ones.
     pub nftables_d: PathBuf,
+    /// Who runs fw4, and reads what only root may read, for a daemon that has given up its rights.
+    pub steward: Option<Steward>,
 }
 
 impl Default for Tools {
@@ -34,6 +41,7 @@ impl Default for Tools {
             fw4: PathBuf::from("/sbin/fw4"),
             includes: PathBuf::from("/var/run/glacic"),
             nftables_d: PathBuf::from("/usr/share/nftables.d"),
+            steward: None,
         }
     }
 }
@@ -103,8 +111,12 @@ impl Tools {
 
     /// Has fw4 render and load its ruleset anew. Its exit code says nothing, so nothing is made of it.
     pub fn reload_fw4(&self) -> Result<(), LoadError> {
-        match run(&self.fw4, &["-q", "reload"], "", FW4_TIMEOUT) {
-            Ok(_) => Ok(()),
+        let reloaded = match &self.steward {
+            Some(steward) => steward.reload(),
+            None => run(&self.fw4, &["-q", "reload"], "", FW4_TIMEOUT).map(drop),
+        };
+        match reloaded {
+            Ok(()) => Ok(()),
             Err(Trouble::Timeout) => Err(timeout(&self.fw4, FW4_TIMEOUT)),
             Err(Trouble::Start(error)) => Err(LoadError::Invalid {
                 what: "the reload of fw4".to_owned(),
@@ -115,7 +127,9 @@ impl Tools {
 
     /// The same without waiting for its end.
     pub fn start_reload_of_fw4(&self) {
-        if self.has_fw4() {
+        if let (true, Some(steward)) = (self.has_fw4(), &self.steward) {
+            steward.begin_reload();
+        } else if self.has_fw4() {
             let fw4 = unblocked(&mut std::process::Command::new(&self.fw4))
                 .args(["-q", "reload"])
                 .stdin(std::process::Stdio::null())
@@ -132,16 +146,29 @@ impl Tools {
     }
 
     /// The devices of one of fw4's zones, one a line; or why there are none to tell.
-    pub fn fw4_zone(&self, zone: &str) -> Result<String, String> {
+    pub fn fw4_zone(&self, zone: &Zone) -> Result<String, String> {
         if !self.has_fw4() {
             return Err(format!("there is no {} to ask for its interfaces; use list interface", self.fw4.display()));
         }
-        match run(&self.fw4, &["-q", "zone", zone], "", FW4_TIMEOUT) {
+        let asked = match &self.steward {
+            Some(steward) => steward.zone(zone.clone()),
+            None => run(&self.fw4, &["-q", "zone", zone.as_str()], "", FW4_TIMEOUT),
+        };
+        match asked {
             Ok(Ended { success: true, stdout, .. }) => Ok(stdout),
-            Ok(_) => Err(format!("fw4 knows no zone {zone} (or the firewall is not running)")),
+            Ok(_) => Err(format!("fw4 knows no zone {} (or the firewall is not running)", zone.as_str())),
             Err(Trouble::Timeout) => Err(timeout(&self.fw4, FW4_TIMEOUT).to_string()),
             Err(Trouble::Start(error)) => Err(format!("{} cannot be run: {error}", self.fw4.display())),
         }
+    }
+
+    /// `/etc/config/firewall`; empty where there is none.
+    pub fn firewall_config(&self) -> Vec<u8> {
+        match &self.steward {
+            Some(steward) => steward.firewall(),
+            None => std::fs::read(FIREWALL_CONFIG),
+        }
+        .unwrap_or_default()
     }
 
     /// A chain of fw4 as it is loaded; empty if it is not there.

@@ -151,11 +151,11 @@ fn is_true(text: &str) -> bool {
 #[cfg(target_os = "linux")]
 impl Router for super::nft::Tools {
     fn zone_devices(&self, zone: &Zone) -> Result<String, String> {
-        self.fw4_zone(zone.as_str())
+        self.fw4_zone(zone)
     }
 
     fn firewall_config(&self) -> Vec<u8> {
-        std::fs::read("/etc/config/firewall").unwrap_or_default()
+        self.firewall_config()
     }
 
     fn routes4(&self) -> String {

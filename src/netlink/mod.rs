@@ -31,6 +31,7 @@ pub mod watch;
 
 pub use error::{Cause, Error};
 pub use packet::Packet;
+pub use procfs::keep_open;
 pub use socket::{Batch, Family, Receipt, Socket};
 pub use stream::Stream;
 

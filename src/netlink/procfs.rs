@@ -1,15 +1,53 @@
 //! What `/proc` shows of netfilter, and of ourselves.
 
-use std::{fs, io};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 
 use super::{Cause, Error};
 
 /// Bit of CAP_NET_ADMIN (linux/capability.h).
 const CAP_NET_ADMIN: u32 = 12;
 
+/// Files of `/proc/net/netfilter` that only root may open, opened while this was root.
+static KEPT: OnceLock<Vec<(&str, File)>> = OnceLock::new();
+
+/// Opens what will have to be read when this process is no longer allowed to open it. A module that is loaded later has
+/// no file yet: its counts stay unknown.
+pub fn keep_open() {
+    KEPT.get_or_init(|| {
+        let open = |name: &'static str| Some((name, File::open(path(name)).ok()?));
+        [super::nfqueue::MODULE, super::nflog::MODULE].into_iter().filter_map(open).collect()
+    });
+}
+
+fn path(file: &str) -> String {
+    format!("/proc/thread-self/net/netfilter/{file}")
+}
+
 /// A file of `/proc/net/netfilter`, as this thread's network namespace has it.
 pub(super) fn netfilter(file: &str) -> io::Result<String> {
-    fs::read_to_string(format!("/proc/thread-self/net/netfilter/{file}"))
+    match fs::read_to_string(path(file)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let kept = KEPT.get().into_iter().flatten().find(|(name, _)| *name == file);
+            kept.map_or(Err(error), |(_, kept)| whole(kept))
+        }
+        read => read,
+    }
+}
+
+/// Everything in a file, from its beginning, whoever else is reading it.
+fn whole(file: &File) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        let at = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        match file.read_at(&mut part, at)? {
+            0 => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            read => bytes.extend_from_slice(part.get(..read).unwrap_or_default()),
+        }
+    }
 }
 
 /// Why binding `number` failed. Queues and logs look alike: both show a number and its reader's port first.

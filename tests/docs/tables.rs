@@ -95,6 +95,7 @@ fn every_member_of_the_protocol_is_told_about() {
     let status = json!({"version": "", "time": 1, "uptime": 1, "enabled": true, "learning": true, "learning_left": null, "mode": "log", "placement": "",
         "fail_mode": "", "interfaces": [], "flows": {"allowed": 1, "pending": 1, "denied": 1}, "devices": 1, "dropped_last_hour": 1,
         "database": {"path": "", "trouble": null, "moved_aside": null}, "ruleset": true, "clock_set": true,
+        "confinement": {"user": "", "capabilities": [], "no_new_privileges": true, "filter": true, "trouble": []},
         "warnings": [{"code": "clock_not_set", "message": ""}]});
     let decided = json!({"matched": 1, "changed": [flow], "changed_total": 1});
     let activity = json!({"step": 1, "since": 1, "slots": [{"at": 1, "new_flows": 1, "dropped": 1}],

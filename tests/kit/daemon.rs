@@ -20,6 +20,9 @@ use super::{Control, Fw4, Network, queue, sys, wait};
 const START: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(10);
 
+/// Whom the daemon becomes.
+pub const USER: &str = "nobody";
+
 /// Far longer than the kernel keeps a copy back to deliver several together.
 const LOG_DELAY: Duration = Duration::from_millis(100);
 
@@ -33,6 +36,7 @@ pub struct Config {
     pub database: PathBuf,
     /// Whether the daemon is told of the way round a kernel without `queue`.
     pub way_round: bool,
+    user: String,
     file: PathBuf,
 }
 
@@ -40,13 +44,14 @@ impl Config {
     /// Guards `br-lan` in log mode while learning; everything else as the daemon has it.
     pub fn new(network: &Network) -> Config {
         let folder = network.directory();
-        let database = folder.join("flows.db");
-        let run_directory = folder.join("run");
+        let database = folder.join("etc/glacic/flows.db");
+        let run_directory = folder.join("run/glacic");
         fs::create_dir_all(&run_directory).expect("the test's folder can be written");
         let config = Config {
             options: Vec::new(),
             sections: String::new(),
             way_round: !queue::is_native(),
+            user: USER.to_owned(),
             run_directory,
             file: folder.join("glacic"),
             database: database.clone(),
@@ -67,6 +72,16 @@ impl Config {
 
     pub fn queue(self) -> Config {
         self.with("inline_mode", "1")
+    }
+
+    /// Whom the daemon is to become.
+    pub fn with_user(self, user: &str) -> Config {
+        Config { user: user.to_owned(), ..self }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.file
     }
 
     /// Undecided flows do not pass while nobody answers.
@@ -190,6 +205,8 @@ impl Daemon {
         let mut command = Command::new(program());
         command.arg("daemon").arg("--foreground").arg("--config").arg(&config.file);
         command.arg("--socket").arg(&socket).arg("--run-dir").arg(&config.run_directory);
+        // As on a router, it is not root that meets the packets.
+        command.arg("--user").arg(&config.user);
         if config.is_queue() && config.way_round {
             command.arg("--queue-mark").arg(queue::TEST_MARK);
         }
@@ -244,6 +261,10 @@ impl Daemon {
     pub fn kill(mut self) {
         self.child.kill().expect("a child can be killed");
         self.child.wait().expect("a child can be waited for");
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Resident memory in KiB.

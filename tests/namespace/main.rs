@@ -8,6 +8,7 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod confinement;
 mod crashes;
 mod first_packets;
 mod gone;

@@ -112,6 +112,7 @@ impl Town {
             errands: Errands::default(),
             signals: Signals::open().unwrap(),
             alarm,
+            confinement: Default::default(),
             warnings: Warnings::default(),
             stats: Stats::default(),
             flows: FlowCounts::default(),
