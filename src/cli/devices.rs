@@ -32,7 +32,7 @@ impl Devices {
         let mut all = DevicePage { devices: Vec::new(), total: 0 };
         loop {
             let offset = u32::try_from(all.devices.len()).unwrap_or(u32::MAX);
-            let page = source.devices(&DeviceQuery { offset, limit: Query::MAX_LIMIT })?;
+            let page = source.devices(&DeviceQuery { offset, limit: Query::MAX_LIMIT, ..DeviceQuery::default() })?;
             all.total = page.total;
             let end = page.devices.is_empty();
             all.devices.extend(page.devices);

@@ -39,9 +39,32 @@ pub struct FlowGet {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeviceQuery {
+    /// Text that occurs in the device's MAC or name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<DeviceMode>,
+    pub sort: DeviceSort,
+    pub descending: bool,
     pub offset: u32,
     /// As in [`Query::limit`].
     pub limit: u32,
+}
+
+/// What a list of devices is sorted by; those that are equal in it come in the order of their addresses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceSort {
+    #[default]
+    Mac,
+    Name,
+    Mode,
+    Zone,
+    FirstSeen,
+    LastSeen,
+    Allowed,
+    Pending,
+    Denied,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -29,11 +29,9 @@ impl House {
             Request::FlowAllow(selection) => self.decide(client, selection, Decision::Allow),
             Request::FlowDeny(selection) => self.decide(client, selection, Decision::Deny),
             Request::FlowForget(selection) => self.decide(client, selection, Decision::Forget),
-            Request::DeviceList(page) => self.ask_store(client, Errand::Store, |ticket| store::Request::Devices {
-                ticket,
-                offset: page.offset,
-                limit: page.limit,
-            }),
+            Request::DeviceList(query) => {
+                self.ask_store(client, Errand::Store, |ticket| store::Request::Devices { ticket, query })
+            }
             Request::DeviceSet(set) => self.set_device(client, set),
             Request::LearningSet(set) => self.set_learning(client, set),
             Request::Activity => self.activity(client),

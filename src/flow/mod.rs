@@ -7,6 +7,7 @@ mod key;
 mod mac;
 mod protocol;
 pub mod query;
+mod service;
 mod state;
 mod time;
 pub mod view;
@@ -14,6 +15,7 @@ pub mod view;
 pub use key::{Destination, Key, NameId, Port};
 pub use mac::Mac;
 pub use protocol::Protocol;
+pub use service::service_name;
 pub use state::{Change, DeviceMode, FlowId, Origin, Record, State, Verdict};
 pub use time::{Monotonic, Now, Rate, Wall};
 

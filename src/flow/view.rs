@@ -33,6 +33,8 @@ pub struct FlowView {
     pub zone: Option<String>,
     pub first_seen: Wall,
     pub last_seen: Wall,
+    /// When the owner decided; null where nobody has.
+    pub decided: Option<Wall>,
     pub connections: u64,
     /// From conntrack accounting; null where that is off.
     pub packets: Option<u64>,
@@ -42,7 +44,7 @@ pub struct FlowView {
 }
 
 impl FlowView {
-    /// The view of a record; names of devices and destinations are filled in by whoever knows them.
+    /// The view of a record; names, and what a record does not hold, are filled in by whoever knows them.
     pub fn new(record: &Record) -> FlowView {
         let Key { mac, protocol, port, destination } = record.key;
         FlowView {
@@ -61,6 +63,7 @@ impl FlowView {
             zone: None,
             first_seen: record.first_seen,
             last_seen: record.last_seen,
+            decided: None,
             connections: record.connections,
             packets: None,
             bytes: None,

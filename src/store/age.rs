@@ -87,7 +87,8 @@ impl Store {
         let unset = Wall::PLAUSIBLE.seconds;
         let jump = jump_seconds.clamp(0, value::TIMES.end);
         let together = self.tables.unchecked_transaction()?;
-        for (table, column) in [("flows", "first_seen"), ("flows", "last_seen"), ("devices", "first_seen")] {
+        let times = [("flows", "first_seen"), ("flows", "last_seen"), ("flows", "decided"), ("devices", "first_seen")];
+        for (table, column) in times {
             let mended = self
                 .tables
                 .prepare(&format!(

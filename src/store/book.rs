@@ -76,9 +76,7 @@ impl Store {
             }
             Request::List { ticket, query } => reply(Reply::Listed { ticket, result: self.list(&query, now.wall) }),
             Request::Get { ticket, id } => reply(Reply::Got { ticket, result: self.get(id) }),
-            Request::Devices { ticket, offset, limit } => {
-                reply(Reply::Devices { ticket, result: self.devices(offset, limit) });
-            }
+            Request::Devices { ticket, query } => reply(Reply::Devices { ticket, result: self.devices(&query) }),
             Request::DeviceSet { ticket, device, name, mode } => {
                 let result = self.device_set(&device, name.as_deref(), mode, now);
                 reply(Reply::DeviceSet { ticket, result });

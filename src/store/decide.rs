@@ -26,7 +26,7 @@ impl Store {
         match (self.selected(selection, now)?, decision) {
             (Selected::Known(ids), decision) => {
                 decided.matched = ids.len() as u64;
-                decided.changes = self.change(&ids, decision).map_err(internal)?;
+                decided.changes = self.change(&ids, decision, now).map_err(internal)?;
             }
             (Selected::Unseen(key), Decision::Forget) => return Err(not_found(format!("{key} is not known"))),
             (Selected::Unseen(key), Decision::Allow | Decision::Deny) => {
@@ -96,7 +96,7 @@ impl Store {
         }
     }
 
-    fn change(&mut self, ids: &[FlowId], decision: Decision) -> rusqlite::Result<Vec<Change>> {
+    fn change(&mut self, ids: &[FlowId], decision: Decision, now: Now) -> rusqlite::Result<Vec<Change>> {
         let mut changes = Vec::new();
         self.tables.execute_batch("BEGIN")?;
         for id in ids {
@@ -105,7 +105,7 @@ impl Store {
             match after {
                 Some(after) if after == before => continue,
                 Some(after) => {
-                    flows::decide(&self.tables, &mut self.due, *id, after.state, after.origin)?;
+                    flows::decide(&self.tables, &mut self.due, *id, after.state, now.wall)?;
                     let count = self.count(before.state);
                     *count = count.saturating_sub(1);
                     *self.count(after.state) += 1;

@@ -20,6 +20,12 @@ CREATE TABLE flows (
   connections INTEGER NOT NULL
 )";
 
+/// When the owner decided, in seconds since 1970. Nothing where nobody has, which takes a byte.
+pub const ADD_DECIDED: &str = "ALTER TABLE flows ADD COLUMN decided INTEGER";
+
+/// The columns of the table.
+const WIDTH: usize = 10;
+
 /// The columns that [`read`] takes, from these tables.
 pub const COLUMNS: &str =
     "f.id, d.mac, f.service, f.destination, x.what, f.standing, f.first_seen, f.last_seen, f.connections";
@@ -103,16 +109,19 @@ pub fn read(row: &Row) -> Option<Record> {
 /// made no sense. Decided ones come first, so that `most` cuts off what nobody has decided.
 pub fn load(file: &Connection, tables: &Connection, most: usize) -> Result<u32> {
     let mut from = file.prepare(
-        "SELECT id, device, service, destination, standing, first_seen, last_seen, aged, connections
+        "SELECT id, device, service, destination, standing, first_seen, last_seen, aged, connections, decided
          FROM flows ORDER BY standing < 4, id",
     )?;
-    let mut into = tables.prepare("INSERT OR IGNORE INTO flows VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+    let mut into = tables.prepare("INSERT OR IGNORE INTO flows VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
     let (mut rows, mut taken, mut skipped) = (from.query([])?, 0, 0u32);
     while let Some(row) = rows.next()? {
         let aged = within(row, 7, 0..1 << 24);
         let new = match (aged, within(row, 0, value::IDS), row.get_ref(8)?.as_i64()) {
             (Some(_), Some(_), Ok(_)) if taken < most && row.get_ref(1)?.as_i64().is_ok() => {
-                into.execute(rusqlite::params_from_iter((0..9).map(|column| value::as_it_is(row, column))))?
+                // A time that makes no sense is left out, and the decision stands.
+                let decided = within(row, 9, value::TIMES);
+                let known = (0..9).map(|column| value::as_it_is(row, column));
+                into.execute(rusqlite::params_from_iter(known.chain([value::number_or_null(decided)])))?
             }
             _ => 0,
         };
@@ -169,7 +178,8 @@ pub struct Place {
 /// Adds a flow whose number and key are new.
 pub fn insert(tables: &Connection, due: &mut Due, record: &Record, place: Place) -> Result<()> {
     let id = i64::from(record.id.0);
-    tables.prepare_cached("INSERT INTO flows VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?.execute(params![
+    let decided = (record.origin == Origin::User).then(|| value::time(record.first_seen));
+    tables.prepare_cached("INSERT INTO flows VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(params![
         id,
         place.device,
         service(record.key.protocol, record.key.port),
@@ -179,6 +189,7 @@ pub fn insert(tables: &Connection, due: &mut Due, record: &Record, place: Place)
         value::time(record.last_seen),
         place.aged,
         i64::try_from(record.connections).unwrap_or(i64::MAX),
+        decided,
     ])?;
     due.flows.mark(id, Kind::New);
     Ok(())
@@ -199,10 +210,12 @@ pub fn seen(tables: &Connection, due: &mut Due, id: FlowId, seen: &super::Seen, 
 }
 
 /// Decides a flow.
-pub fn decide(tables: &Connection, due: &mut Due, id: FlowId, state: State, origin: Origin) -> Result<()> {
-    tables
-        .prepare_cached("UPDATE flows SET standing = ?2 WHERE id = ?1")?
-        .execute(params![id.0, standing(state, origin)])?;
+pub fn decide(tables: &Connection, due: &mut Due, id: FlowId, state: State, now: Wall) -> Result<()> {
+    tables.prepare_cached("UPDATE flows SET standing = ?2, decided = ?3 WHERE id = ?1")?.execute(params![
+        id.0,
+        standing(state, Origin::User),
+        value::time(now)
+    ])?;
     due.flows.mark(i64::from(id.0), Kind::Changed);
     Ok(())
 }
@@ -225,8 +238,8 @@ pub fn remove(tables: &Connection, due: &mut Due, id: FlowId) -> Result<()> {
 /// Brings one row into the file.
 pub fn write(tables: &Connection, file: &Connection, id: i64) -> Result<()> {
     tables.prepare_cached("SELECT * FROM flows WHERE id = ?1")?.query_row([id], |row| {
-        file.prepare_cached("INSERT OR REPLACE INTO flows VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
-            .execute(rusqlite::params_from_iter((0..9).map(|column| value::as_it_is(row, column))))
+        file.prepare_cached("INSERT OR REPLACE INTO flows VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
+            .execute(rusqlite::params_from_iter((0..WIDTH).map(|column| value::as_it_is(row, column))))
     })?;
     Ok(())
 }

@@ -5,10 +5,10 @@ use rusqlite::{Connection, Result, Row, params_from_iter};
 
 use super::decide::internal;
 use super::{Store, devices, flows, value};
-use crate::control::protocol::{Code, DevicePage, Error, FlowPage};
+use crate::control::protocol::{Code, DevicePage, DeviceQuery, DeviceSort, Error, FlowPage};
 use crate::flow::query::{self, Filter, Query, Sort};
 use crate::flow::view::{DeviceView, FlowView};
-use crate::flow::{FlowId, Wall};
+use crate::flow::{FlowId, State, Wall, service_name};
 
 /// [`flows::TABLES`] with the names that devices are shown by.
 const NAMED: &str = "LEFT JOIN names n ON n.mac = d.mac";
@@ -29,7 +29,7 @@ impl Store {
             |row| row.get(0),
         )?;
         let mut statement = self.tables.prepare(&format!(
-            "SELECT {columns}, {NAME}, d.zone FROM {tables} {NAMED} {conditions} ORDER BY {order} LIMIT ? OFFSET ?"
+            "SELECT {columns}, {NAME}, d.zone, f.decided FROM {tables} {NAMED} {conditions} ORDER BY {order} LIMIT ? OFFSET ?"
         ))?;
         let page = [i64::from(query.page_size()), i64::from(query.offset)];
         let mut rows = statement.query(params_from_iter(values.iter().chain(&page)))?;
@@ -42,7 +42,7 @@ impl Store {
 
     pub(super) fn get(&self, id: FlowId) -> std::result::Result<String, Error> {
         let (columns, tables) = (flows::COLUMNS, flows::TABLES);
-        let sql = format!("SELECT {columns}, {NAME}, d.zone FROM {tables} {NAMED} WHERE f.id = ?1");
+        let sql = format!("SELECT {columns}, {NAME}, d.zone, f.decided FROM {tables} {NAMED} WHERE f.id = ?1");
         let mut statement = self.tables.prepare_cached(&sql).map_err(internal)?;
         let mut rows = statement.query([id.0]).map_err(internal)?;
         match rows.next().map_err(internal)?.map(view).transpose().map_err(internal)?.flatten() {
@@ -51,21 +51,39 @@ impl Store {
         }
     }
 
-    pub(super) fn devices(&self, offset: u32, limit: u32) -> std::result::Result<String, Error> {
-        let page = Query { offset, limit, ..Query::default() };
-        json(&self.device_page(&page).map_err(internal)?)
+    pub(super) fn devices(&self, query: &DeviceQuery) -> std::result::Result<String, Error> {
+        json(&self.device_page(query).map_err(internal)?)
     }
 
-    fn device_page(&self, page: &Query) -> Result<DevicePage> {
-        let total: i64 = self.tables.query_row("SELECT count(*) FROM devices", [], |row| row.get(0))?;
+    fn device_page(&self, query: &DeviceQuery) -> Result<DevicePage> {
+        let mut conditions = "WHERE 1".to_owned();
+        let mut values = Vec::new();
+        if let Some(mode) = query.mode {
+            conditions += " AND d.mode = ?";
+            values.push(devices::mode_number(mode));
+        }
+        if let Some(search) = &query.search {
+            find_devices(&self.tables, &search.to_lowercase())?;
+            conditions += " AND d.id IN (SELECT device FROM found_devices)";
+        }
+        let total: i64 = self.tables.query_row(
+            &format!("SELECT count(*) FROM devices d {conditions}"),
+            params_from_iter(&values),
+            |row| row.get(0),
+        )?;
+        let order = device_order(query);
         let mut statement = self.tables.prepare(&format!(
-            "SELECT d.mac, {NAME}, d.mode, d.zone, d.first_seen, max(ifnull(max(f.last_seen), 0), d.first_seen),
-                    count(*) FILTER (WHERE f.standing >> 2 = 1), count(*) FILTER (WHERE f.standing >> 2 = 0),
-                    count(*) FILTER (WHERE f.standing >> 2 = 2)
-             FROM devices d {NAMED} LEFT JOIN flows f ON f.device = d.id
-             GROUP BY d.id ORDER BY d.mac LIMIT ?1 OFFSET ?2"
+            "SELECT d.mac, {NAME} AS called, d.mode, d.zone, d.first_seen,
+                    max(ifnull(max(f.last_seen), 0), d.first_seen) AS last_seen,
+                    count(*) FILTER (WHERE f.standing >> 2 = 1) AS allowed,
+                    count(*) FILTER (WHERE f.standing >> 2 = 0) AS pending,
+                    count(*) FILTER (WHERE f.standing >> 2 = 2) AS denied
+             FROM devices d {NAMED} LEFT JOIN flows f ON f.device = d.id {conditions}
+             GROUP BY d.id ORDER BY {order} LIMIT ? OFFSET ?"
         ))?;
-        let mut rows = statement.query([page.page_size(), page.offset])?;
+        let page = Query { offset: query.offset, limit: query.limit, ..Query::default() };
+        let page = [i64::from(page.page_size()), i64::from(page.offset)];
+        let mut rows = statement.query(params_from_iter(values.iter().chain(&page)))?;
         let mut devices = Vec::new();
         while let Some(row) = rows.next()? {
             let Some(mac) = value::mac(row.get(0)?) else { continue };
@@ -98,7 +116,7 @@ fn json<T: serde::Serialize>(page: &T) -> std::result::Result<String, Error> {
     serde_json::to_string(page).map_err(|fault| Error::new(Code::Internal, fault.to_string()))
 }
 
-/// A row of [`flows::COLUMNS`], the device's name and its zone.
+/// A row of [`flows::COLUMNS`], the device's name and its zone, and when it was decided.
 fn view(row: &Row) -> Result<Option<FlowView>> {
     let Some(record) = flows::read(row) else { return Ok(None) };
     let mut view = FlowView::new(&record);
@@ -107,6 +125,7 @@ fn view(row: &Row) -> Result<Option<FlowView>> {
     }
     view.device = row.get(9)?;
     view.zone = row.get(10)?;
+    view.decided = row.get::<_, Option<i64>>(11)?.map(|seconds| Wall { seconds });
     Ok(Some(view))
 }
 
@@ -122,11 +141,28 @@ fn order(query: &Query) -> String {
         Sort::LastSeen => &["f.last_seen"],
         Sort::Connections => &["f.connections"],
     };
-    let mut order = String::new();
-    for term in by {
-        order += &format!("{term} {direction}, ");
-    }
-    order + "f.id"
+    terms(by, direction) + "f.id"
+}
+
+fn device_order(query: &DeviceQuery) -> String {
+    let direction = if query.descending { "DESC" } else { "ASC" };
+    let by: &[&str] = match query.sort {
+        DeviceSort::Mac => return format!("d.mac {direction}"),
+        DeviceSort::Name => &["called IS NULL", "called COLLATE NOCASE"],
+        DeviceSort::Mode => &["d.mode"],
+        DeviceSort::Zone => &["d.zone"],
+        DeviceSort::FirstSeen => &["d.first_seen"],
+        DeviceSort::LastSeen => &["last_seen"],
+        DeviceSort::Allowed => &["allowed"],
+        DeviceSort::Pending => &["pending"],
+        DeviceSort::Denied => &["denied"],
+    };
+    terms(by, direction) + "d.mac"
+}
+
+/// Terms of an order in one direction, to be followed by what makes it total.
+fn terms(by: &[&str], direction: &str) -> String {
+    by.iter().map(|term| format!("{term} {direction}, ")).collect()
 }
 
 /// A filter as SQL: conditions with a `?` for each value.
@@ -169,9 +205,13 @@ impl Chosen {
         }
         if let Some(search) = search {
             find_text(tables, search)?;
+            let state = STATES.iter().find(|(word, _)| word.eq_ignore_ascii_case(search));
+            // No flow has a state below 0.
+            let state = state.map_or(-1, |(_, state)| flows::state_number(*state));
             add(
-                "(f.device IN (SELECT device FROM found_devices) OR f.service IN (SELECT service FROM found_services))",
-                None,
+                "(f.device IN (SELECT device FROM found_devices) OR f.service IN (SELECT service FROM found_services)
+                 OR f.standing >> 2 = ?)",
+                Some(state),
             );
         }
         let conditions = if terms.is_empty() { String::new() } else { format!("WHERE {}", terms.join(" AND ")) };
@@ -194,29 +234,41 @@ fn find_device(tables: &Connection, device: &str) -> Result<()> {
     Ok(())
 }
 
-/// Puts the devices and services in whose words the text occurs, case ignored, into `found_devices` and
-/// `found_services`.
-fn find_text(tables: &Connection, text: &str) -> Result<()> {
-    let text = text.to_lowercase();
-    let together = tables.unchecked_transaction()?;
-    tables.execute_batch("DELETE FROM found_devices; DELETE FROM found_services;")?;
+/// States as a search may name them.
+const STATES: [(&str, State); 3] =
+    [("pending", State::Pending), ("allowed", State::Allowed), ("denied", State::Denied)];
+
+/// Puts the devices in whose words the text, in lower case, occurs into `found_devices`.
+fn find_devices(tables: &Connection, text: &str) -> Result<()> {
+    tables.execute("DELETE FROM found_devices", [])?;
     let mut found = tables.prepare_cached("INSERT INTO found_devices VALUES (?1)")?;
     let mut statement = tables.prepare(&format!("SELECT d.id, d.mac, {NAME} FROM devices d {NAMED}"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let mac = value::mac(row.get(1)?).map(|mac| mac.to_string());
         let name: Option<String> = row.get(2)?;
-        if [mac, name].into_iter().flatten().any(|word| word.to_lowercase().contains(&text)) {
+        if [mac, name].into_iter().flatten().any(|word| word.to_lowercase().contains(text)) {
             found.execute([row.get::<_, i64>(0)?])?;
         }
     }
+    Ok(())
+}
+
+/// Puts the devices and services in whose words the text occurs, case ignored, into `found_devices` and
+/// `found_services`.
+fn find_text(tables: &Connection, text: &str) -> Result<()> {
+    let text = text.to_lowercase();
+    let together = tables.unchecked_transaction()?;
+    find_devices(tables, &text)?;
+    tables.execute("DELETE FROM found_services", [])?;
     let mut found = tables.prepare_cached("INSERT INTO found_services VALUES (?1)")?;
     let mut statement = tables.prepare("SELECT DISTINCT service FROM flows")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let service: i64 = row.get(0)?;
         let Some((protocol, port)) = flows::protocol_and_port(service) else { continue };
-        if format!("{protocol}/{port}").contains(&text) {
+        let name = service_name(protocol, port).unwrap_or_default();
+        if format!("{protocol}/{port} {name}").contains(&text) {
             found.execute([service])?;
         }
     }

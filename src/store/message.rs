@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::control::protocol::{Error, FlowCounts};
+use crate::control::protocol::{DeviceQuery, Error, FlowCounts};
 use crate::flow::query::{Decision, Query, Selection};
 use crate::flow::{Change, DeviceMode, FlowId, Key, Mac, Record, State, Wall};
 
@@ -24,8 +24,8 @@ pub enum Request {
     List { ticket: u32, query: Query },
     /// One flow, by [`Reply::Got`].
     Get { ticket: u32, id: FlowId },
-    /// A page of devices, by [`Reply::Devices`]. The limit is that of [`Query::limit`].
-    Devices { ticket: u32, offset: u32, limit: u32 },
+    /// A page of devices, by [`Reply::Devices`].
+    Devices { ticket: u32, query: DeviceQuery },
     /// The owner's name (an empty one: none) and mode for a device, named by its MAC address or by its name;
     /// on the flash when [`Reply::DeviceSet`] comes. A device that was never seen can be set by its address.
     DeviceSet { ticket: u32, device: String, name: Option<String>, mode: Option<DeviceMode> },

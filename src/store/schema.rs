@@ -11,7 +11,8 @@ use super::{destinations, devices, flows, life, meta};
 pub const APPLICATION_ID: i32 = i32::from_be_bytes(*b"glac");
 
 /// One step a version: `LADDER[n]` makes version n + 1 of version n. A step that was released never changes.
-pub const LADDER: &[&[&str]] = &[&[devices::CREATE, destinations::CREATE, flows::CREATE, life::CREATE, meta::CREATE]];
+pub const LADDER: &[&[&str]] =
+    &[&[devices::CREATE, destinations::CREATE, flows::CREATE, life::CREATE, meta::CREATE], &[flows::ADD_DECIDED]];
 
 /// What is indexed in memory only, and the lists that queries are answered with.
 const IN_MEMORY: &str = "

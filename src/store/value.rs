@@ -44,6 +44,11 @@ pub fn mac(number: i64) -> Option<Mac> {
     Mac::from_u64(u64::try_from(number).ok()?)
 }
 
+/// A number to be bound, or nothing.
+pub fn number_or_null(number: Option<i64>) -> ToSqlOutput<'static> {
+    number.map_or(ToSqlOutput::Borrowed(ValueRef::Null), ToSqlOutput::from)
+}
+
 /// A value as it stands in a row, to be bound elsewhere.
 pub fn as_it_is<'row>(row: &'row Row, column: usize) -> ToSqlOutput<'row> {
     ToSqlOutput::Borrowed(row.get_ref(column).unwrap_or(ValueRef::Null))

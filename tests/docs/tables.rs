@@ -88,7 +88,7 @@ fn members(value: &Value, into: &mut BTreeSet<String>) {
 #[test]
 fn every_member_of_the_protocol_is_told_about() {
     let flow = json!({"id": 1, "mac": "b8:27:eb:00:00:01", "device": null, "proto": "tcp", "port": 1, "destination": "any",
-        "state": "allowed", "origin": "user", "zone": null, "first_seen": 1, "last_seen": 1, "connections": 1,
+        "state": "allowed", "origin": "user", "zone": null, "first_seen": 1, "last_seen": 1, "decided": null, "connections": 1,
         "packets": null, "bytes": null, "names": [{"name": "a", "source": "sni", "confidence": 100}], "app": null});
     let device = json!({"mac": "b8:27:eb:00:00:01", "name": null, "randomised": false, "mode": "learn", "zone": null,
         "first_seen": 1, "last_seen": 1, "allowed": 1, "pending": 1, "denied": 1});

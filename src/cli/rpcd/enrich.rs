@@ -3,9 +3,8 @@
 
 use serde_json::Value;
 
-use super::super::describe;
 use super::super::vendors::Vendors;
-use crate::flow::{Mac, Port, Protocol};
+use crate::flow::{self, Mac, Port, Protocol};
 
 /// Adds `service` to everything that has a protocol and a port, and `vendor` to everything that has an address.
 pub fn enrich(value: &mut Value, vendors: &mut Vendors) {
@@ -29,7 +28,7 @@ pub fn enrich(value: &mut Value, vendors: &mut Vendors) {
 fn service(proto: &Value, port: &Value) -> Option<&'static str> {
     let protocol: Protocol = proto.as_str()?.parse().ok()?;
     let port = u16::try_from(port.as_u64()?).ok()?;
-    describe::service_name(protocol, Port::Number(port))
+    flow::service_name(protocol, Port::Number(port))
 }
 
 #[cfg(test)]

@@ -53,6 +53,14 @@ const PAGE: &[(&str, Type)] = &[
     ("offset", Type::Number),
     ("limit", Type::Number),
 ];
+const DEVICES: &[(&str, Type)] = &[
+    ("search", Type::Text),
+    ("mode", Type::Text),
+    ("sort", Type::Text),
+    ("descending", Type::Switch),
+    ("offset", Type::Number),
+    ("limit", Type::Number),
+];
 const SELECTION: &[(&str, Type)] = &[("ids", Type::List), ("filter", Type::Table), ("service", Type::Table)];
 
 const fn method(
@@ -73,7 +81,7 @@ pub static METHODS: &[Method] = &[
     method("flow_allow", Who::Writer, SELECTION, Some("changed")),
     method("flow_deny", Who::Writer, SELECTION, Some("changed")),
     method("flow_forget", Who::Writer, SELECTION, Some("changed")),
-    method("device_list", Who::Daemon, &[("offset", Type::Number), ("limit", Type::Number)], Some("devices")),
+    method("device_list", Who::Daemon, DEVICES, Some("devices")),
     method("device_set", Who::Writer, &[("device", Type::Text), ("name", Type::Text), ("mode", Type::Text)], None),
     method("learning_set", Who::Writer, &[("on", Type::Switch), ("for", Type::Number)], None),
     method("activity", Who::Daemon, &[], None),

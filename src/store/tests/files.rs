@@ -215,6 +215,25 @@ fn a_file_of_version_1_opens() {
 }
 
 #[test]
+fn a_time_of_decision_that_makes_no_sense_is_left_out() {
+    let scratch = Scratch::new();
+    make(&scratch, 3);
+    tamper(
+        &scratch,
+        "UPDATE flows SET decided = 'yesterday' WHERE id = 1; UPDATE flows SET decided = -1 WHERE id = 2;",
+    );
+    let opened = open(&scratch.database(), at(0));
+    assert_eq!((opened.skipped, opened.counts.allowed), (0, 3));
+    let query = crate::flow::query::Query::default();
+    let mut store = opened.store;
+    let [Reply::Listed { result: Ok(json), .. }] = &ask(&mut store, Request::List { ticket: 1, query }, at(1))[..]
+    else {
+        panic!()
+    };
+    assert_eq!(json.matches("\"decided\":null").count(), 3, "{json}");
+}
+
+#[test]
 fn a_look_without_the_daemon_leaves_no_trace() {
     let scratch = Scratch::new();
     make(&scratch, 3);

@@ -1,5 +1,6 @@
 use super::*;
-use crate::control::protocol::{DevicePage, FlowPage};
+use crate::control::protocol::{DevicePage, DeviceQuery, DeviceSort, FlowPage};
+use crate::flow::DeviceMode;
 use crate::flow::query::{Filter, Query, Sort};
 use crate::flow::view::FlowView;
 
@@ -64,6 +65,10 @@ fn a_search_looks_at_what_is_shown() {
         ("UDP", vec![2]),
         ("gre", vec![4]),
         ("tcp/any", vec![5]),
+        ("HTTPS", vec![1]),
+        ("udp/53 dns", vec![2]),
+        ("Pending", vec![2, 4]),
+        ("pendin", vec![]),
         ("eb:00:00:02", vec![3, 5]),
         ("ZET", vec![1, 2]),
         ("%", vec![]),
@@ -125,18 +130,71 @@ fn one_flow_is_shown_as_in_a_listing() {
     assert!(get(&mut store, 77).is_err());
 }
 
+fn devices(store: &mut Store, query: DeviceQuery) -> DevicePage {
+    match ask(store, Request::Devices { ticket: 2, query }, at(0)).as_slice() {
+        [Reply::Devices { ticket: 2, result: Ok(json) }] => serde_json::from_str(json).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn devices_are_listed_with_their_counts() {
     let scratch = Scratch::new();
     let mut store = five(&scratch);
-    let replies = ask(&mut store, Request::Devices { ticket: 2, offset: 1, limit: 1 }, at(0));
-    let [Reply::Devices { ticket: 2, result: Ok(json) }] = replies.as_slice() else { panic!("{replies:?}") };
-    let page: DevicePage = serde_json::from_str(json).unwrap();
+    let page = devices(&mut store, DeviceQuery { offset: 1, limit: 1, ..DeviceQuery::default() });
     assert_eq!(page.total, 3);
     let [device] = page.devices.as_slice() else { panic!("{page:?}") };
     assert_eq!((device.mac, device.name.as_deref(), device.randomised), (mac(2), Some("Alpha"), false));
     assert_eq!((device.allowed, device.pending, device.denied), (1, 0, 1));
     assert_eq!((device.first_seen, device.last_seen), (at(300).wall, at(450).wall));
+}
+
+#[test]
+fn devices_are_searched_and_sorted_by_everything_that_is_shown() {
+    let scratch = Scratch::new();
+    let mut store = five(&scratch);
+    let block = Request::DeviceSet { ticket: 1, device: mac(3).to_string(), name: None, mode: Some(DeviceMode::Block) };
+    ask(&mut store, block, at(600));
+    let mut listed = |query| {
+        let page = devices(&mut store, query);
+        (page.devices.iter().map(|device| device.mac.0[5]).collect::<Vec<_>>(), page.total)
+    };
+    let any = DeviceQuery::default;
+    assert_eq!(listed(DeviceQuery { search: Some("ALPH".into()), ..any() }), (vec![2], 1));
+    assert_eq!(listed(DeviceQuery { search: Some("b8:27".into()), limit: 2, ..any() }), (vec![1, 2], 3));
+    assert_eq!(listed(DeviceQuery { search: Some("% OR 1".into()), ..any() }), (vec![], 0));
+    assert_eq!(listed(DeviceQuery { mode: Some(DeviceMode::Block), ..any() }), (vec![3], 1));
+    assert_eq!(
+        listed(DeviceQuery { mode: Some(DeviceMode::Block), search: Some("zeta".into()), ..any() }),
+        (vec![], 0)
+    );
+    for (sort, up, down) in [
+        (DeviceSort::Mac, [1, 2, 3], [3, 2, 1]),
+        (DeviceSort::Name, [2, 1, 3], [3, 1, 2]),
+        (DeviceSort::Mode, [1, 2, 3], [3, 1, 2]),
+        (DeviceSort::Zone, [1, 2, 3], [1, 2, 3]),
+        (DeviceSort::FirstSeen, [3, 2, 1], [1, 2, 3]),
+        (DeviceSort::LastSeen, [3, 2, 1], [1, 2, 3]),
+        (DeviceSort::Allowed, [3, 1, 2], [1, 2, 3]),
+        (DeviceSort::Pending, [2, 1, 3], [1, 3, 2]),
+        (DeviceSort::Denied, [1, 3, 2], [2, 1, 3]),
+    ] {
+        assert_eq!(listed(DeviceQuery { sort, ..any() }).0, up, "{sort:?}");
+        assert_eq!(listed(DeviceQuery { sort, descending: true, ..any() }).0, down, "{sort:?}");
+    }
+}
+
+#[test]
+fn a_flow_tells_when_the_owner_decided() {
+    let scratch = Scratch::new();
+    let mut store = five(&scratch);
+    decide(&mut store, Selection::Ids(vec![FlowId(2)]), Decision::Deny, at(700));
+    decide(&mut store, service("b8:27:eb:00:00:09", Some(25)), Decision::Allow, at(800));
+    store.flush(at(900)).unwrap();
+    drop(store);
+    let mut store = open(&scratch.database(), at(0)).store;
+    let decided: Vec<_> = page(&mut store, Query::default()).flows.iter().map(|flow| flow.decided).collect();
+    assert_eq!(decided, [None, Some(at(700).wall), None, None, None, Some(at(800).wall)]);
 }
 
 #[test]
