@@ -65,3 +65,15 @@ _tests() {
 	_count=$(echo "$_result" | sed -n "s/.*[^0-9]\([0-9][0-9]*\) $1;.*/\1/p")
 	yes "$1" | head -n "${_count:-0}"
 }
+
+# keep TEXT: a line that the host keeps over a cut of the power; the next boots find it in /case/kept.
+keep() { _tell "keep $*"; }
+
+# cut_power MILLISECONDS: the power fails at some moment within this time, while the case goes on, and the router is turned on
+# again. Checks made from now on do not count.
+cut_power() { _tell "cut milliseconds=$1 passed=$(wc -l </run/passed) failed=$(wc -l </run/failed)"; }
+
+# Which time the router was turned on: 1, 2, …
+boot() { cat /run/boot; }
+
+_tell() { printf '\n%s %s\n' "$(cat /run/nonce)" "$*"; }

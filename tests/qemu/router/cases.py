@@ -10,7 +10,11 @@
     # cargo-test: NAME ARGS…    a test program, run by `cargo_test` (see guest/lib.sh)
     # memory: 256               in megabytes
     # cpus: 1
-    # seconds: 120              from the guest's ready line to its result
+    # seconds: 120              from the guest's ready line to its result, for each boot
+    # modules: ext4 jffs2?      kernel modules besides those of every guest; with `?` where the kernel has them
+    # clock: 1970-01-01         what the router's clock says when it is turned on
+    # disk: 16                  megabytes of a disk, /dev/vda with ext4, that forgets what was not flushed (see disk.py)
+    # boots: 21                 how often the guest is turned on: the case may `cut` the power once less (see guest/lib.sh)
 """
 
 from dataclasses import dataclass
@@ -20,7 +24,8 @@ from .fault import Fault
 from .native import TREE, Build
 
 FOLDER = Path(__file__).resolve().parents[1] / "cases"
-KEYS = {"what", "checks", "files", "rulesets", "programs", "cargo-test", "memory", "cpus", "seconds"}
+KEYS = {"what", "checks", "files", "rulesets", "programs", "cargo-test", "memory", "cpus", "seconds",
+        "modules", "clock", "disk", "boots"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,10 @@ class Case:
     memory: int
     cpus: int
     seconds: int
+    modules: tuple[str, ...]
+    clock: str | None
+    disk: int
+    boots: int
 
     def found_files(self, build: Build) -> dict[str, Path]:
         """What the case works on, by its path under /files. To find nothing is a fault, not an empty case."""
@@ -86,6 +95,8 @@ def read(script: Path) -> Case:
         files=tuple(values.get("files", "").split()), rulesets=values.get("rulesets"), programs=tuple(values.get("programs", "").split()),
         cargo_test=tuple(values.get("cargo-test", "").split()), memory=int(values.get("memory", "256")),
         cpus=int(values.get("cpus", "1")), seconds=int(values.get("seconds", "120")),
+        modules=tuple(values.get("modules", "").split()), clock=values.get("clock"), disk=int(values.get("disk", "0")),
+        boots=int(values.get("boots", "1")),
     )
 
 

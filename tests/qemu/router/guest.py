@@ -1,9 +1,12 @@
 """One guest: started, listened to on its serial console, judged by what it says.
 
 It passes on nothing but its own result line, with the number of checks the case expects. QEMU's
-exit code says nothing: it is 0 after a panic, too."""
+exit code says nothing: it is 0 after a panic, too. A case may ask for the power to be cut: then the
+guest is turned on again, with its disk as the cut left it and with what it gave to be kept before."""
 
+import contextlib
 import os
+import random
 import re
 import secrets
 import selectors
@@ -12,9 +15,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from .cpio import Archive
+from .disk import Disk
 from .machines import Machine
 
 BOOT_SECONDS = 120
@@ -40,6 +45,15 @@ def stopped() -> bool:
     return _stop.is_set()
 
 
+@dataclass(frozen=True)
+class Power:
+    """How a guest is turned on. The keys of a case's head: see cases.py."""
+
+    clock: str | None = None
+    disk: int = 0
+    boots: int = 1
+
+
 @dataclass
 class Outcome:
     """How a case went. `fault` is None if it passed."""
@@ -62,24 +76,51 @@ class Outcome:
         return "\n".join("".join(c if c.isprintable() or c == "\t" else "·" for c in line.rstrip("\r")) for line in lines)
 
 
-def command(machine: Machine, kernel: Path, initrd: Path, memory: int, cpus: int, words: str) -> list[str]:
-    """QEMU's command line; `words` go to the kernel's."""
+def command(machine: Machine, kernel: Path, initrd: Path, memory: int, cpus: int, words: str, more: list[str] = []) -> list[str]:
+    """QEMU's command line; `words` go to the kernel's, `more` to its own."""
     line = f"console={machine.console} quiet loglevel=4 panic=-1 {words}"
     return [
         *machine.qemu, "-accel", "tcg", "-m", str(memory), "-smp", str(cpus), "-nographic", "-no-reboot", "-nic", "none",
-        "-kernel", str(kernel), "-initrd", str(initrd), "-append", line,
+        "-kernel", str(kernel), "-initrd", str(initrd), "-append", line, *more,
     ]
 
 
 def run(machine: Machine, kernel: Path, initramfs: bytes, memory: int, cpus: int, seconds: int, expected: int, log: Path,
-        follow: Callable[[str], None] | None = None) -> Outcome:
+        follow: Callable[[str], None] | None = None, power: Power = Power()) -> Outcome:
     """Runs a guest to its end. `follow` is called with each line that its case prints."""
-    nonce = secrets.token_hex(8)
     log.parent.mkdir(parents=True, exist_ok=True)
+    more = ["-rtc", f"base={power.clock}T00:00:00"] if power.clock else []
+    seed = secrets.randbits(32)
+    chance = random.Random(seed)
+    tally = _Tally()
+    with contextlib.ExitStack() as stack:
+        copy = stack.enter_context(open(log, "wb"))
+        disk = stack.enter_context(contextlib.closing(Disk(power.disk))) if power.disk else None
+        if disk:
+            more += disk.arguments()
+        for boot in range(1, power.boots + 1):
+            listener = _Listener(seconds, expected, copy, follow, tally, chance)
+            kept = Archive()
+            kept.file("case/kept", "".join(f"{line}\n" for line in tally.kept).encode())
+            with _turned_on(machine, kernel, initramfs + kept.bytes(), memory, cpus, boot, more, listener):
+                fault = listener.fault()
+            if not listener.was_cut:
+                break
+            lost = disk.cut(chance) if disk else 0
+            copy.write(f"\n---- the power was cut; {lost} pages were lost (boot {boot}, seed {seed})\n".encode())
+        else:
+            fault = f"the power was cut {power.boots} times, once more than the case's head allows"
+    return Outcome(fault, tally.passed, tally.boot_seconds, tally.case_seconds, log)
+
+
+@contextlib.contextmanager
+def _turned_on(machine: Machine, kernel: Path, initramfs: bytes, memory: int, cpus: int, boot: int, more: list[str], listener):
+    """A guest that runs, and is off afterwards."""
     with tempfile.NamedTemporaryFile(prefix="glacic-initramfs-", delete=False) as initrd:
         initrd.write(initramfs)
+    words = f"glacic.nonce={listener.nonce.decode()} glacic.boot={boot}"
     qemu = subprocess.Popen(
-        command(machine, kernel, Path(initrd.name), memory, cpus, f"glacic.nonce={nonce}"),
+        command(machine, kernel, Path(initrd.name), memory, cpus, words, more),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         # Ctrl-C is for this run, which then turns its guests off.
         start_new_session=True,
@@ -87,9 +128,9 @@ def run(machine: Machine, kernel: Path, initramfs: bytes, memory: int, cpus: int
     _running.add(qemu)
     if stopped():
         qemu.kill()
+    listener.qemu = qemu
     try:
-        with open(log, "wb") as copy:
-            return _Listener(qemu, nonce, seconds, expected, copy, follow).outcome(log)
+        yield
     finally:
         _running.discard(qemu)
         qemu.kill()
@@ -98,22 +139,37 @@ def run(machine: Machine, kernel: Path, initramfs: bytes, memory: int, cpus: int
         os.unlink(initrd.name)
 
 
-class _Listener:
-    """Follows a console from power-on to a verdict."""
+@dataclass
+class _Tally:
+    """What the boots of one case add up to."""
 
-    def __init__(self, qemu, nonce, seconds, expected, copy, follow):
-        self.qemu, self.nonce, self.seconds, self.expected = qemu, nonce.encode(), seconds, expected
-        self.copy, self.follow = copy, follow
+    passed: int = 0
+    failed: int = 0
+    boot_seconds: float = 0.0
+    case_seconds: float = 0.0
+    kept: list[str] = field(default_factory=list)
+
+
+class _Listener:
+    """Follows a console from power-on to a verdict, or to the cut that the case asked for."""
+
+    def __init__(self, seconds, expected, copy, follow, tally: _Tally, chance: random.Random):
+        self.seconds, self.expected, self.copy, self.follow, self.tally, self.chance = seconds, expected, copy, follow, tally, chance
+        self.nonce = secrets.token_hex(8).encode()
+        self.qemu: subprocess.Popen
         self.start = time.monotonic()
         self.ready: float | None = None
-        self.checks = 0
+        self.cut_at: float | None = None
+        self.was_cut = False
 
-    def outcome(self, log: Path) -> Outcome:
+    def fault(self) -> str | None:
         fault = self._listen()
         self.copy.flush()
         now = time.monotonic()
         ready = self.ready or now
-        return Outcome(fault, self.checks, ready - self.start, now - ready, log)
+        self.tally.boot_seconds += ready - self.start
+        self.tally.case_seconds += now - ready
+        return fault
 
     def _listen(self) -> str | None:
         """Reads until there is a verdict: None, or what went wrong."""
@@ -123,11 +179,18 @@ class _Listener:
         while True:
             end = self.start + BOOT_SECONDS if self.ready is None else self.ready + self.seconds
             left = end - time.monotonic()
-            if left <= 0:
+            if self.cut_at is not None:
+                left = self.cut_at - time.monotonic()
+                if left <= 0 and not self.was_cut:
+                    self.was_cut = True
+                    self.qemu.kill()
+            if left <= 0 and not self.was_cut:
                 return f"no ready line in {BOOT_SECONDS} s" if self.ready is None else f"no result in {self.seconds} s"
-            if not selector.select(left):
+            if not selector.select(None if self.was_cut else left):
                 continue
             data = os.read(self.qemu.stdout.fileno(), 65536)
+            if not data and self.was_cut:
+                return None
             if not data:
                 return f"the guest ended without a result (QEMU's exit code {self.qemu.wait()})"
             self.copy.write(data)
@@ -150,7 +213,12 @@ class _Listener:
         if word == "ready":
             self.ready = time.monotonic()
             return None
-        if word == "result" and self.ready is not None:
+        if word == "keep" and self.ready is not None:
+            self.tally.kept.append(rest)
+            return None
+        if word == "cut" and self.ready is not None and self.cut_at is None:
+            return self._cut(rest)
+        if word == "result" and self.ready is not None and self.cut_at is None:
             return self._result(rest)
         return f"the guest says: {word} {rest}"
 
@@ -158,12 +226,25 @@ class _Listener:
         numbers = re.fullmatch(r"passed=(\d+) failed=(\d+) exit=(\d+)", text)
         if numbers is None:
             return f"a result that cannot be read: {text}"
-        self.checks, failed, code = map(int, numbers.groups())
-        if failed or code:
-            return f"{failed} checks failed, {self.checks} of {self.expected} passed, exit code {code}"
-        if self.checks != self.expected:
-            return f"{self.checks} checks passed where {self.expected} were expected"
+        passed, failed, code = map(int, numbers.groups())
+        self.tally.passed += passed
+        self.tally.failed += failed
+        if self.tally.failed or code:
+            return f"{self.tally.failed} checks failed, {self.tally.passed} of {self.expected} passed, exit code {code}"
+        if self.tally.passed != self.expected:
+            return f"{self.tally.passed} checks passed where {self.expected} were expected"
         return ""
+
+    def _cut(self, text: str) -> str | None:
+        """The guest goes on and does not know when its power fails. What it has checked until now counts."""
+        numbers = re.fullmatch(r"milliseconds=(\d+) passed=(\d+) failed=(\d+)", text)
+        if numbers is None:
+            return f"a cut that cannot be read: {text}"
+        milliseconds, passed, failed = map(int, numbers.groups())
+        self.tally.passed += passed
+        self.tally.failed += failed
+        self.cut_at = time.monotonic() + self.chance.uniform(0, milliseconds / 1000)
+        return None
 
     def _drain(self) -> None:
         """Keeps what the console still says in the next two seconds."""

@@ -37,6 +37,7 @@ class Initramfs:
             archive.file(f"files/{name}", file)
         tests = case.cargo_test[:1]
         archive.file("case/arguments", f"{shlex.join(case.cargo_test)}\n".encode())
+        self._add_modules(archive, case)
         self._add_programs(archive, [*case.programs, *tests])
         return self.base + archive.bytes()
 
@@ -52,20 +53,33 @@ class Initramfs:
         archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
         archive.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
         archive.program("init", GUEST / "init")
-        archive.file("lib.sh", GUEST / "lib.sh")
+        for library in ("lib.sh", "openwrt.sh"):
+            archive.file(library, GUEST / library)
         programs = {package: self.packages.program(package) for package in TOOLS}
         for package, program in programs.items():
             archive.program(TOOLS[package], program)
         archive.link("bin/sh", "busybox")
         self._add_libraries(archive, list(programs.values()))
-        self._in_base = archive.paths()
         tree = self.packages.kernel()[1]
         names = []
         for name, data in kmod.in_order(tree, MODULES):
             archive.file(f"modules/{name}.ko", data)
             names.append(name)
         archive.file("modules/order", "".join(f"{name}\n" for name in names).encode())
+        self._in_base = archive.paths()
         return archive.bytes()
+
+    def _add_modules(self, archive: Archive, case: Case) -> None:
+        """What the case needs beyond every guest's: its disk, and what it names."""
+        tree = self.packages.kernel()[1]
+        disk = ("virtio_pci", "virtio_blk", "ext4") if case.disk else ()
+        named = tuple(name.removesuffix("?") for name in case.modules if not name.endswith("?") or kmod.has(tree, name.removesuffix("?")))
+        order = ""
+        for name, data in kmod.in_order(tree, disk + named):
+            if f"modules/{name}.ko" not in self._in_base:
+                archive.file(f"modules/{name}.ko", data)
+                order += f"{name}\n"
+        archive.file("modules/order.case", order.encode())
 
     def _has_programs(self) -> bool:
         return self.build.bin_dir is not None or native.is_native(self.machine)

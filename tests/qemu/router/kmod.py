@@ -22,12 +22,16 @@ def plain(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def has(tree: Path, name: str) -> bool:
+    """Whether the kernel has a module, or the same built in."""
+    return name in _files(tree) or name in _builtin(tree)
+
+
 def in_order(tree: Path, wanted: tuple[str, ...]) -> list[tuple[str, bytes]]:
     """The modules `wanted` and all they need, each after those it depends on.
 
     `tree` is a kernel's folder under lib/modules. Names built into the kernel need no file."""
-    files = {_name(path): path for path in tree.rglob("*.ko*")}
-    builtin = {_name(Path(line)) for line in (tree / "modules.builtin").read_text().splitlines()}
+    files, builtin = _files(tree), _builtin(tree)
     order: dict[str, bytes] = {}
 
     def add(name: str, because: str) -> None:
@@ -45,6 +49,14 @@ def in_order(tree: Path, wanted: tuple[str, ...]) -> list[tuple[str, bytes]]:
     for name in wanted:
         add(name, "every guest loads it")
     return list(order.items())
+
+
+def _files(tree: Path) -> dict[str, Path]:
+    return {_name(path): path for path in tree.rglob("*.ko*")}
+
+
+def _builtin(tree: Path) -> set[str]:
+    return {_name(Path(line)) for line in (tree / "modules.builtin").read_text().splitlines()}
 
 
 def _name(path: Path) -> str:
