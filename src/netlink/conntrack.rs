@@ -17,6 +17,7 @@ const DELETE: u8 = 2;
 
 /// `CTA_*`.
 const ORIGINAL: u16 = 1;
+const REPLY: u16 = 2;
 const COUNTERS: [u16; 2] = [9, 10];
 const ID: u16 = 12;
 const ZONE: u16 = 18;
@@ -48,7 +49,7 @@ pub struct Selection<'a> {
     /// The original source is one of these; none selects nothing.
     pub sources: &'a [IpAddr],
     pub protocol: Option<Protocol>,
-    /// The original destination port, for ICMP the type.
+    /// The destination port as in [`Connection`], for ICMP the type.
     pub port: Option<u16>,
 }
 
@@ -59,7 +60,8 @@ pub struct Connection {
     pub destination: IpAddr,
     pub protocol: Protocol,
     pub source_port: u16,
-    /// The destination port, for ICMP the type, 0 where the protocol has neither.
+    /// The destination port as the chains see it, behind a redirect (`dnat`, `redirect`): where answers come from. For
+    /// ICMP the type, 0 where the protocol has neither.
     pub port: u16,
     /// Packets and bytes of both directions; none where accounting (`nf_conntrack_acct`) is off.
     pub packets: Option<u64>,
@@ -214,7 +216,8 @@ pub fn connection(message: &Message<'_>) -> Option<Connection> {
     let protocol = tuple.nested().find(TUPLE_PROTOCOL)?.nested();
     let number = Protocol(protocol.find(NUMBER)?.u8()?);
     let icmp_type = || protocol.find(ICMP_TYPE).or_else(|| protocol.find(ICMPV6_TYPE))?.u8();
-    let port = protocol.find(DESTINATION_PORT).and_then(|port| port.be16());
+    let redirected = || attributes.find(REPLY)?.nested().find(TUPLE_PROTOCOL)?.nested().find(SOURCE_PORT)?.be16();
+    let port = redirected().or_else(|| protocol.find(DESTINATION_PORT)?.be16());
     let counted = |kind| {
         let counters = COUNTERS.map(|direction| attributes.find(direction)?.nested().find(kind)?.be64());
         counters.into_iter().flatten().reduce(u64::saturating_add)
