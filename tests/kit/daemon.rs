@@ -32,6 +32,8 @@ pub struct Config {
     options: Vec<(String, String)>,
     /// Further sections, as they stand in the file.
     pub sections: String,
+    /// The guarded interfaces.
+    pub interfaces: Vec<String>,
     pub run_directory: PathBuf,
     pub database: PathBuf,
     /// Whether the daemon is told of the way round a kernel without `queue`.
@@ -50,6 +52,7 @@ impl Config {
         let config = Config {
             options: Vec::new(),
             sections: String::new(),
+            interfaces: vec![LAN.to_owned()],
             way_round: !queue::is_native(),
             user: USER.to_owned(),
             run_directory,
@@ -113,13 +116,21 @@ impl Config {
         for (name, value) in &self.options {
             let _ = writeln!(text, "\toption {name} '{value}'");
         }
-        let _ = writeln!(text, "\tlist interface '{LAN}'\n\n{}", self.sections);
+        for interface in &self.interfaces {
+            let _ = writeln!(text, "\tlist interface '{interface}'");
+        }
+        let _ = writeln!(text, "\n{}", self.sections);
         text
     }
 
     /// Writes the file anew; a running daemon reads it on HUP.
     pub fn write(&self) {
         fs::write(&self.file, self.text()).expect("the test's folder can be written");
+    }
+
+    /// Where it is.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// Puts any text where the configuration is.

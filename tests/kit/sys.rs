@@ -129,6 +129,21 @@ pub fn connect(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
     }
 }
 
+/// Lets a bound socket take connections.
+pub fn listen(socket: &OwnedFd) -> io::Result<()> {
+    // SAFETY: takes no pointers.
+    checked(unsafe { libc::listen(socket.as_raw_fd(), 16) }).map(drop)
+}
+
+/// Whether a socket has a peer: its connection stands.
+pub fn has_peer(socket: &OwnedFd) -> bool {
+    // SAFETY: sockaddr_storage is plain data for which zeroes are valid.
+    let mut storage: libc::sockaddr_storage = unsafe { zeroed() };
+    let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    // SAFETY: pointer and length describe `storage`.
+    unsafe { libc::getpeername(socket.as_raw_fd(), (&raw mut storage).cast(), &raw mut length) == 0 }
+}
+
 pub fn send_to(socket: &OwnedFd, bytes: &[u8], address: SocketAddr) -> io::Result<()> {
     let address = Address::new(address);
     // SAFETY: both pointers come with their lengths and outlive the call.

@@ -22,6 +22,28 @@ impl Udp {
             }
         }
     }
+
+    /// Sends datagrams of so many bytes, all of zeroes, and hands them to the kernel as one packet.
+    pub fn send_segmented(&self, to: SocketAddr, bytes: u16, segments: usize) {
+        // UDP_SEGMENT of linux/udp.h.
+        sys::set_option(&self.0, libc::SOL_UDP, 103, bytes.into()).expect("the kernel can segment datagrams");
+        sys::send_to(&self.0, &vec![0; usize::from(bytes) * segments], to)
+            .unwrap_or_else(|fault| panic!("cannot send {segments} datagrams to {to}: {fault}"));
+    }
+}
+
+/// An SCTP association, as it is being set up.
+pub struct Sctp(OwnedFd);
+
+impl Sctp {
+    pub fn stands_now(&self) -> bool {
+        sys::has_peer(&self.0)
+    }
+
+    /// Waits until it stands.
+    pub fn stands(&self) -> bool {
+        within(POSITIVE, || self.stands_now().then_some(())).is_some()
+    }
 }
 
 /// A connection attempt of one device.
@@ -98,6 +120,24 @@ impl Network {
         // A refusal may be there at once: `state` tells it.
         let _ = sys::connect(&socket, to);
         Tcp(socket)
+    }
+
+    /// Begins an SCTP association, as a program with one at a time does.
+    pub fn sctp(&self, station: Station, to: SocketAddr) -> Sctp {
+        let socket = self.socket_of(station, to.ip(), libc::SOCK_STREAM, libc::IPPROTO_SCTP);
+        let _ = sys::connect(&socket, to);
+        Sctp(socket)
+    }
+
+    /// A server of SCTP for both families; the kernel completes what it takes by itself.
+    pub fn sctp_server(&self, port: u16) -> OwnedFd {
+        let made = self.server.run(|| {
+            let socket = sys::socket(libc::AF_INET6, libc::SOCK_STREAM, libc::IPPROTO_SCTP)?;
+            sys::bind(&socket, SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), port))?;
+            sys::listen(&socket)?;
+            Ok::<_, io::Error>(socket)
+        });
+        made.unwrap_or_else(|fault| panic!("the server cannot listen at sctp {port}: {fault}"))
     }
 
     /// Sends one echo request with the given identifier.

@@ -18,4 +18,6 @@ mod matrix;
 mod not_flows;
 mod options;
 mod overload;
+mod paths;
 mod refusals;
+mod standing;
