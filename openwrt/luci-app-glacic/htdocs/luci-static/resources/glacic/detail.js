@@ -1,0 +1,68 @@
+'use strict';
+'require baseclass';
+'require glacic.rpc as glacic';
+'require glacic.format as fmt';
+
+/* All that is known of one flow. */
+
+/* When a flow got its state, as far as the daemon's record of events reaches back. */
+function decided(flow, events) {
+	if (flow.decided_at)
+		return fmt.ago(flow.decided_at);
+	if (flow.state == 'pending')
+		return E('span', {}, [ _('not yet') ]);
+
+	const last = (events || []).filter((e) =>
+		(e.event == 'flow_changed' || e.event == 'flow_new') && e.flow && e.flow.id == flow.id && e.flow.state == flow.state).pop();
+
+	return last ? fmt.ago(last.time) : E('span', {}, [ (flow.origin == 'learned')
+		? _('when it was first seen, while learning')
+		: _('longer ago than the daemon keeps its events') ]);
+}
+
+function hints(flow) {
+	const names = fmt.names(flow);
+
+	if (!names.length)
+		return E('span', { 'class': 'glacic-dim' }, [ _('No name of a destination is known.') ]);
+
+	return E('ul', { 'class': 'glacic-hints' }, names.map((n) => E('li', {}, [
+		fmt.name(n.name), ' ',
+		E('span', { 'class': 'glacic-dim' }, [ _('%s, sure to %d %%').format(fmt.source(n.source), n.confidence) ])
+	])));
+}
+
+return baseclass.extend({
+	/* A list of terms; `flow` as flow_get gives it, `events` from event_list. */
+	render(flow, events) {
+		const rows = [
+			[ _('Device'), [ fmt.device(flow.mac, flow.device), ' ',
+				fmt.deviceFacts({ mac: flow.mac, name: flow.device, vendor: flow.vendor, randomised: fmt.isRandomised(flow.mac) }) ] ],
+			[ _('Service'), [ fmt.service(flow) ] ],
+			[ _('Destination'), [ fmt.destination(flow) ] ],
+			[ _('Names'), [ hints(flow) ] ],
+			[ _('State'), [ fmt.state(flow.state), ' ', E('span', { 'class': 'glacic-dim' }, [ fmt.origin(flow.origin) ]) ] ],
+			[ _('Decided'), [ decided(flow, events) ] ],
+			[ _('First seen'), [ fmt.ago(flow.first_seen), ' ', E('span', { 'class': 'glacic-dim' }, [ fmt.dateText(flow.first_seen) ]) ] ],
+			[ _('Last seen'), [ fmt.ago(flow.last_seen), ' ', E('span', { 'class': 'glacic-dim' }, [ fmt.dateText(flow.last_seen) ]) ] ],
+			[ _('Connections'), [ fmt.count(flow.connections) ] ]
+		];
+
+		if (flow.zone)
+			rows.push([ _('Zone'), [ flow.zone ] ]);
+		if (flow.bytes != null)
+			rows.push([ _('Bytes'), [ fmt.count(flow.bytes) ] ]);
+		if (flow.app != null)
+			rows.push([ _('Application'), [ fmt.name(flow.app) ] ]);
+		rows.push([ _('Number'), [ flow.id ] ]);
+
+		return E('dl', { 'class': 'glacic-terms' }, rows.reduce((nodes, [ term, value ]) =>
+			nodes.concat([ E('dt', {}, [ term ]), E('dd', {}, value) ]), []));
+	},
+
+	/* The same, asked for; the record of events is no reason to fail. */
+	load(id) {
+		return Promise.all([ glacic.flowGet(id), glacic.eventList(0, 256).catch(() => ({})) ])
+			.then(([ flow, { events } ]) => this.render(flow, events));
+	}
+});

@@ -1,0 +1,95 @@
+'use strict';
+'require baseclass';
+'require rpc';
+
+/*
+ * The methods of the ubus object `glacic` as functions, and what went wrong as one kind of error: `code` for
+ * programs, `message` for people. A reply of the daemon with a member `error` is an error like any other.
+ */
+
+function fault(code, message) {
+	const e = new Error(message);
+	e.code = code;
+	return e;
+}
+
+/* What rpcd, uhttpd or the way to them said, in words for the owner. */
+function understand(e) {
+	const text = '' + (e ? e.message : '');
+
+	if (/ubus code 6\b|error -32002\b/.test(text))
+		return fault('denied', _('Your login may see this and not change it.'));
+	if (/ubus code [34]\b|error -3260[01]\b|error -32000\b/.test(text))
+		return fault('absent', _('The package glacic is not installed, or rpcd has not been restarted since.'));
+	if (/ubus code 2\b/.test(text))
+		return fault('invalid', _('glacic did not understand this page: its version is another one.'));
+	if (/ubus code 7\b|timed out|HTTP error 504\b/i.test(text))
+		return fault('timeout', _('The router did not answer in time.'));
+
+	return fault('unreachable', text || _('The router does not answer.'));
+}
+
+function declare(method, params) {
+	const call = rpc.declare({ object: 'glacic', method: method, params: params || [], expect: { '': {} }, reject: true });
+
+	return (...args) => call(...args).then((reply) => {
+		if (L.isObject(reply) && L.isObject(reply.error))
+			throw fault(reply.error.code || 'internal', '' + (reply.error.message || reply.error.code));
+
+		return reply;
+	}, (e) => { throw understand(e) });
+}
+
+const decide = {};
+for (let word of [ 'allow', 'deny', 'forget' ])
+	decide[word] = declare('flow_' + word, [ 'ids', 'filter', 'service' ]);
+
+/* A request to the daemon is a line of at most 65,536 bytes, so many numbers go in several. */
+const IDS_AT_ONCE = 500;
+
+return baseclass.extend({
+	status: declare('status'),
+	stats: declare('stats'),
+	flowList: declare('flow_list', [ 'filter', 'sort', 'descending', 'offset', 'limit' ]),
+	flowGet: declare('flow_get', [ 'id' ]),
+	deviceList: declare('device_list', [ 'offset', 'limit' ]),
+	activity: declare('activity'),
+	eventList: declare('event_list', [ 'after', 'limit' ]),
+	settings: declare('settings'),
+	check: declare('check', [ 'config' ]),
+	deviceSet: declare('device_set', [ 'device', 'name', 'mode' ]),
+	learningSet: declare('learning_set', [ 'on', 'for' ]),
+
+	/* Allows, denies or forgets (`word`) flows by their numbers; gives how many are now as asked. */
+	decideIds(word, ids) {
+		let matched = 0;
+		let turn = Promise.resolve();
+
+		for (let i = 0; i < ids.length; i += IDS_AT_ONCE) {
+			const some = ids.slice(i, i + IDS_AT_ONCE);
+			turn = turn.then(() => decide[word](some)).then((reply) => { matched += reply.matched || 0 });
+		}
+
+		return turn.then(() => matched);
+	},
+
+	/* The same for whatever matches a filter. */
+	decideFilter(word, filter) {
+		return decide[word](undefined, filter).then((reply) => reply.matched || 0);
+	},
+
+	/* Every item of a list that comes in pages: `page(offset, limit)` gives one, `member` is where its items are. */
+	all(page, member, progress) {
+		const items = [];
+		const next = () => page(items.length, 500).then((reply) => {
+			const some = reply[member] || [];
+			items.push(...some);
+			if (progress)
+				progress(items.length, reply.total);
+
+			return (some.length && items.length < reply.total) ? next() : items;
+		});
+
+		return next();
+	}
+});

@@ -1,0 +1,309 @@
+'use strict';
+'require view';
+'require glacic.rpc as glacic';
+'require glacic.format as fmt';
+'require glacic.page as page';
+'require glacic.decide as decide';
+
+/*
+ * What wants a decision, newest first, device by device. Shows a hundred flows until more are asked for; rows
+ * that stay keep their nodes, so that selection and focus survive the refresh.
+ */
+
+const FIRST = 100;
+const PAGE = 500;
+
+return view.extend({
+	handleSave: null,
+	handleSaveApply: null,
+	handleReset: null,
+
+	wanted: FIRST,
+	turns: 0,
+
+	/* The newest `wanted` flows; beyond a page, the older pages every fifth time only. */
+	fetch() {
+		const filter = { state: 'pending' };
+		const ask = (offset) => glacic.flowList(filter, 'first_seen', true, offset, Math.min(PAGE, this.wanted - offset));
+		const whole = (this.turns++ % 5) == 0 || this.hurry;
+		this.hurry = false;
+
+		return Promise.all([ ask(0), whole ? glacic.status() : null ]).then(([ first, status ]) => {
+			const flows = first.flows || [];
+			const more = (offset) => (offset < Math.min(this.wanted, first.total))
+				? ask(offset).then((reply) => {
+					flows.push(...(reply.flows || []));
+
+					return (reply.flows || []).length ? more(flows.length) : null;
+				}) : Promise.resolve();
+
+			if (whole)
+				return more(flows.length).then(() => ({ flows, total: first.total, status }));
+
+			const fresh = new Set(flows.map((f) => f.id));
+			const rest = this.flows.filter((f) => !fresh.has(f.id)).slice(0, Math.max(0, this.wanted - flows.length));
+
+			return { flows: flows.concat(flows.length < first.total ? rest : []), total: first.total, status };
+		});
+	},
+
+	load() {
+		return this.fetch().catch((e) => e);
+	},
+
+	show(reply) {
+		const seen = new Set();
+
+		if (reply.status) {
+			this.status = reply.status;
+			fmt.setClock(reply.status);
+		}
+		this.total = reply.total;
+		this.flows = reply.flows.filter((f) => !seen.has(f.id) && seen.add(f.id));
+		this.byId = new Map(this.flows.map((f) => [ f.id, f ]));
+		for (let id of this.selected)
+			if (!this.byId.has(id))
+				this.selected.delete(id);
+
+		const groups = new Map();
+		for (let flow of this.flows) {
+			if (!groups.has(flow.mac))
+				groups.set(flow.mac, []);
+			groups.get(flow.mac).push(flow);
+		}
+
+		page.reconcile(this.list, Array.from(groups.values()), (flows) => flows[0].mac,
+			(flows) => this.makeGroup(flows[0]), (node, flows) => this.updateGroup(node, flows));
+		this.updateAround();
+	},
+
+	updateAround() {
+		const n = this.flows.length;
+		const learning = this.status && this.status.learning;
+
+		this.empty.hidden = n > 0;
+		L.dom.content(this.empty, [
+			E('p', {}, [ E('strong', {}, [ _('Nothing waits for a decision.') ]) ]),
+			E('p', {}, [ learning
+				? _('Learning is on: what devices do for the first time is allowed and remembered. Once it is off, it waits here for you.')
+				: _('What a device does for the first time will appear here by itself.') ])
+		]);
+		L.dom.content(this.summary, [ n < this.total
+			? _('The newest %s of %s flows that wait').format(fmt.count(n), fmt.count(this.total))
+			: N_(n, '%s flow waits', '%s flows wait').format(fmt.count(n)) ]);
+		this.summary.hidden = n == 0;
+		this.more.hidden = n >= this.total;
+		this.updateBar();
+	},
+
+	updateBar() {
+		const n = this.selected.size;
+
+		this.bar.hidden = n == 0;
+		L.dom.content(this.chosen, [ N_(n, '%d selected', '%d selected').format(n) ]);
+		for (let group of this.list.children) {
+			const boxes = Array.from(group.querySelectorAll('tbody input[type=checkbox]'));
+			const all = group.querySelector('.glacic-all');
+			const on = boxes.filter((box) => box.checked).length;
+			all.checked = on > 0 && on == boxes.length;
+			all.indeterminate = on > 0 && on < boxes.length;
+		}
+	},
+
+	makeGroup(flow) {
+		const name = fmt.deviceText(flow.mac, flow.device);
+		const body = E('tbody', { 'role': 'rowgroup' });
+		const heading = E('h3', {});
+		const all = E('input', {
+			'type': 'checkbox', 'class': 'glacic-all', 'aria-label': _('Select all shown flows of %s').format(name),
+			'disabled': page.readonly() ? '' : null,
+			'change': (ev) => {
+				for (let box of body.querySelectorAll('input[type=checkbox]')) {
+					box.checked = ev.target.checked;
+					this.choose(+box.value, box.checked);
+				}
+				this.updateBar();
+			}
+		});
+		const columns = [ all, _('Service'), _('Towards'), _('First seen'), _('Last seen'), _('Tries'), '' ];
+
+		return E('section', { 'class': 'cbi-section glacic-group', 'aria-label': name }, [
+			E('div', { 'class': 'glacic-head' }, [
+				heading,
+				E('div', { 'class': 'glacic-buttons' }, [
+					page.button(_('Allow all'), 'cbi-button-positive', () => this.decideDevice('allow', flow.mac),
+						{ 'aria-label': _('Allow all waiting flows of %s').format(name) }),
+					page.button(_('Deny all'), 'cbi-button-negative', () => this.decideDevice('deny', flow.mac),
+						{ 'aria-label': _('Deny all waiting flows of %s').format(name) })
+				])
+			]),
+			E('table', { 'class': 'table glacic-rows', 'role': 'table', 'aria-label': _('Waiting flows of %s').format(name) }, [
+				E('thead', { 'role': 'rowgroup' }, [ E('tr', { 'class': 'tr table-titles', 'role': 'row' },
+					columns.map((title) => E('th', { 'class': 'th', 'role': 'columnheader' }, [ title ]))) ]),
+				body
+			])
+		]);
+	},
+
+	updateGroup(node, flows) {
+		const flow = flows[0];
+		const heading = [
+			fmt.device(flow.mac, flow.device), ' ',
+			fmt.deviceFacts({
+				mac: flow.mac, name: flow.device, vendor: flow.vendor, randomised: fmt.isRandomised(flow.mac)
+			}), ' ',
+			E('span', { 'class': 'glacic-tag' }, [ N_(flows.length, '%d flow', '%d flows').format(flows.length) ])
+		];
+
+		L.dom.content(node.querySelector('h3'), heading);
+		page.reconcile(node.querySelector('tbody'), flows, (f) => f.id, (f) => this.makeRow(f), (row, f) => this.updateRow(row, f));
+	},
+
+	makeRow(flow) {
+		const what = fmt.serviceText(flow) + ', ' + fmt.deviceText(flow.mac, flow.device);
+		const act = (word) => () => this.decideOne(word, flow.id);
+		const cell = (title, cls, children) =>
+			E('td', { 'class': 'td ' + cls, 'role': 'cell', 'data-label': title }, children);
+
+		return E('tr', { 'class': 'tr', 'role': 'row' }, [
+			cell('', 'glacic-check', [ E('input', {
+				'type': 'checkbox', 'value': flow.id, 'aria-label': _('Select %s').format(what),
+				'disabled': page.readonly() ? '' : null,
+				'change': (ev) => { this.choose(flow.id, ev.target.checked); this.updateBar() }
+			}) ]),
+			cell(_('Service'), 'glacic-wide', [ fmt.service(flow) ]),
+			cell(_('Towards'), 'glacic-where', [ fmt.destination(flow) ]),
+			cell(_('First seen'), 'glacic-first', []),
+			cell(_('Last seen'), 'glacic-last', []),
+			cell(_('Tries'), 'glacic-tries', []),
+			cell('', 'glacic-act', [
+				page.button(_('Allow'), 'cbi-button-positive', act('allow'), { 'aria-label': _('Allow %s').format(what) }), ' ',
+				page.button(_('Deny'), 'cbi-button-negative', act('deny'), { 'aria-label': _('Deny %s').format(what) })
+			])
+		]);
+	},
+
+	updateRow(row, flow) {
+		const text = [ fmt.agoText(flow.first_seen), fmt.agoText(flow.last_seen), flow.connections, JSON.stringify(flow.names) ].join('|');
+
+		if (row.getAttribute('data-text') === text)
+			return;
+
+		row.setAttribute('data-text', text);
+		L.dom.content(row.querySelector('.glacic-first'), [ fmt.ago(flow.first_seen) ]);
+		L.dom.content(row.querySelector('.glacic-last'), [ fmt.ago(flow.last_seen) ]);
+		L.dom.content(row.querySelector('.glacic-tries'), [ fmt.count(flow.connections) ]);
+		L.dom.content(row.querySelector('.glacic-where'), [ fmt.destination(flow) ]);
+	},
+
+	choose(id, on) {
+		if (on)
+			this.selected.add(id);
+		else
+			this.selected.delete(id);
+	},
+
+	/* Where the keyboard goes when its row is decided: the same button of the next row, or of the one before. */
+	neighbour(id) {
+		const row = this.list.querySelector('tr[data-key="' + id + '"]');
+		const rows = Array.from(this.list.querySelectorAll('tbody tr'));
+		const here = document.activeElement;
+
+		if (!row || !row.contains(here))
+			return () => {};
+
+		const place = Array.from(row.querySelectorAll('button, input')).indexOf(here);
+		const at = rows.indexOf(row);
+		const next = rows[at + 1] || rows[at - 1];
+
+		return () => {
+			const target = (next && next.isConnected) ? next.querySelectorAll('button, input')[place] : this.heading;
+			if (!document.activeElement || document.activeElement === document.body)
+				target.focus();
+		};
+	},
+
+	refresh() {
+		this.hurry = true;
+
+		return this.live.now();
+	},
+
+	decideOne(word, id) {
+		const flow = this.byId.get(id);
+		const move = this.neighbour(id);
+
+		return flow ? decide.flows(word, [ flow ], () => this.refresh()).then(move) : null;
+	},
+
+	decideSelected(word) {
+		const flows = Array.from(this.selected, (id) => this.byId.get(id)).filter((f) => f);
+
+		return decide.flows(word, flows, () => this.refresh()).then((is) => {
+			if (is)
+				this.selected.clear();
+			for (let box of this.list.querySelectorAll('tbody input:checked'))
+				box.checked = this.selected.has(+box.value);
+			this.updateBar();
+			this.heading.focus();
+		});
+	},
+
+	/* All that waits of one device, also what is not shown yet: asked about before. */
+	decideDevice(word, mac) {
+		const filter = { state: 'pending', device: mac };
+		const flow = this.flows.find((f) => f.mac == mac);
+		const name = fmt.device(mac, flow ? flow.device : null);
+
+		return glacic.flowList(filter, 'id', false, 0, 1).then(({ total }) => page.ask(
+			(word == 'allow') ? _('Allow all?') : _('Deny all?'),
+			[ E('p', {}, [ N_(total, '%s flow of this device waits:', '%s flows of this device wait:').format(fmt.count(total)), ' ', name ]) ],
+			(word == 'allow') ? _('Allow all') : _('Deny all'),
+			(word == 'allow') ? 'cbi-button-positive important' : 'cbi-button-negative important'
+		)).then((yes) => yes ? decide.filter(word, filter, () => this.refresh()) : null).catch((e) => decide.failed(e));
+	},
+
+	render(first) {
+		this.flows = [];
+		this.byId = new Map();
+		this.selected = new Set();
+		this.total = 0;
+		this.status = null;
+		this.list = E('div', { 'class': 'glacic-groups' });
+		this.empty = E('div', { 'class': 'cbi-section glacic-empty', 'hidden': '' });
+		this.summary = E('p', { 'class': 'glacic-summary', 'aria-live': 'polite' });
+		this.chosen = E('strong', {});
+		this.bar = E('div', { 'class': 'glacic-bar', 'role': 'group', 'aria-label': _('Selected flows'), 'hidden': '' }, [
+			this.chosen,
+			page.button(_('Allow selected'), 'cbi-button-positive important', () => this.decideSelected('allow')),
+			page.button(_('Deny selected'), 'cbi-button-negative important', () => this.decideSelected('deny')),
+			page.button(_('Clear selection'), 'glacic-plain', () => {
+				this.selected.clear();
+				for (let box of this.list.querySelectorAll('tbody input:checked'))
+					box.checked = false;
+				this.updateBar();
+			})
+		]);
+		this.more = E('p', { 'class': 'glacic-more', 'hidden': '' }, [
+			page.button(_('Show %d more').format(PAGE), 'glacic-plain', () => {
+				this.wanted += PAGE;
+
+				return this.refresh();
+			})
+		]);
+
+		const node = page.frame(_('Pending'),
+			_('What devices tried and nobody has decided yet. Until then it does not pass.'),
+			[ this.summary, this.empty, this.list, this.more, this.bar ]);
+		this.heading = node.querySelector('h2');
+		this.heading.tabIndex = -1;
+
+		this.live = page.live(() => this.fetch(), (reply) => this.show(reply), 2);
+		if (first instanceof Error)
+			page.fail(first);
+		else
+			this.show(first);
+
+		return node;
+	}
+});
