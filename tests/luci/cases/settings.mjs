@@ -1,0 +1,183 @@
+// The configuration as a form: made of the daemon's schema, judged by the daemon, in force without a restart, and
+// taken back by itself when the owner cannot reach the router any more.
+
+import { after, before, beforeEach, afterEach, test } from 'node:test';
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { begin, faults } from '../kit/setup.mjs';
+import { CONFIG, ask, until } from '../kit/home.mjs';
+
+let home;
+let page;
+let schema;
+
+before(async () => {
+	home = await begin();
+	schema = (await ask('settings')).options;
+});
+after(() => home?.end());
+beforeEach(async () => { page = await home.browser.open(home.router, 'settings', { ready: '.cbi-page-actions' }) });
+afterEach(async () => {
+	assert.deepEqual(faults(page, /net::ERR_|Failed to load resource/), []);
+	await page.context().close();
+});
+
+const field = (name) => page.locator(`[data-field="cbid.glacic.main.${name}"]`);
+const input = (name) => field(name).locator('input:not([type=hidden]), select').first();
+const tab = (title) => page.locator('.cbi-tabmenu a', { hasText: title }).click();
+const apply = () => page.locator('.cbi-page-actions .cbi-button-apply').click();
+const file = () => fs.readFileSync(CONFIG, 'utf8');
+
+test('every option of the schema is a field, with the daemon\'s help', async () => {
+	for (const option of schema.filter((o) => o.section === 'rule_learning')) {
+		assert.equal(await field(option.name).count(), 1, option.name);
+		assert.ok((await field(option.name).textContent()).includes(option.help), option.name);
+	}
+	for (const type of [ 'device', 'baseline' ]) {
+		await page.locator(`#cbi-glacic-${type} .cbi-button-add`).click();
+		for (const option of schema.filter((o) => o.section === type))
+			await page.locator(`#cbi-glacic-${type} [data-name="${option.name}"]`).first().waitFor();
+	}
+});
+
+test('Save & Apply is in force without a restart', async () => {
+	const { uptime } = await ask('status');
+	const process = home.daemon.child.pid;
+
+	await tab('Refusing');
+	await input('fail_mode').selectOption('closed');
+	await tab('General');
+	await input('learning_mode').check();
+	await apply();
+	await page.getByText('Configuration changes applied.').waitFor();
+	await until('the daemon goes by it', async () => (await ask('status')).fail_mode === 'closed');
+	const status = await ask('status');
+	assert.equal(status.learning, true);
+	assert.ok(status.uptime >= uptime && home.daemon.child.pid === process && home.daemon.child.exitCode === null);
+	assert.match(file(), /option fail_mode 'closed'/);
+	assert.doesNotMatch(file(), /learning_mode/, 'a default is not written');
+	await page.waitForLoadState();
+});
+
+test('what was saved is what the form shows afterwards', async () => {
+	await tab('Refusing');
+	assert.equal(await input('fail_mode').inputValue(), 'closed');
+	await tab('General');
+	assert.equal(await input('learning_mode').isChecked(), true);
+});
+
+test('values the daemon would refuse are refused in the field', async () => {
+	const before = file();
+	const cases = {
+		max_flows: [ '99', '100001', 'many', '-1' ], learning_period: [ '2w', '3651d', '1.5h' ], hold: [ '31s' ], mark: [ '0', '0x1ffffffff', 'red' ],
+		rate_limit: [ '10', '10/week', '0/day' ], database: [ 'flows.db', '/etc/' ], flush_interval: [ '59s', '31d', '0' ]
+	};
+	const tabs = { max_flows: 'Limits', learning_period: 'General', hold: 'Refusing', mark: 'Advanced', rate_limit: 'Limits', database: 'Advanced', flush_interval: 'Advanced' };
+
+	for (const [ name, values ] of Object.entries(cases)) {
+		await tab(tabs[name]);
+		const good = await input(name).inputValue();
+		for (const value of values) {
+			/* The page says no exactly when the daemon does. */
+			const { ok } = await ask('check', { config: `config rule_learning 'main'\n\toption ${name} '${value}'\n` });
+			assert.equal(ok, false, `${name} ${value}`);
+			await input(name).fill(value);
+			await input(name).blur();
+			await page.locator(`[data-field="cbid.glacic.main.${name}"] .cbi-input-invalid`).waitFor();
+		}
+		await page.locator('.cbi-page-actions .cbi-button-save').click();
+		await page.getByText('Not saved').waitFor();
+		await page.getByText(/Expected: /).first().waitFor();
+		await input(name).fill(good);
+		await input(name).blur();
+	}
+	assert.equal(file(), before);
+	assert.equal(home.router.uci.changes.length, 0);
+});
+
+test('the page takes what the daemon takes', async () => {
+	const cases = { max_flows: [ '100', '100000' ], learning_period: [ '0', '14d', '90' ], mark: [ '16777216', '0xff' ], rate_limit: [ '1/day' ], flush_interval: [ '1m', '30d' ] };
+	const tabs = { max_flows: 'Limits', learning_period: 'General', mark: 'Advanced', rate_limit: 'Limits', flush_interval: 'Advanced' };
+
+	for (const [ name, values ] of Object.entries(cases)) {
+		await tab(tabs[name]);
+		for (const value of values) {
+			const { problems } = await ask('check', { config: `config rule_learning 'main'\n\toption ${name} '${value}'\n` });
+			assert.deepEqual(problems.filter((p) => p.severity === 'error' && p.message.includes('expected')), [], `${name} ${value}`);
+			await input(name).fill(value);
+			await input(name).blur();
+			assert.equal(await page.locator(`[data-field="cbid.glacic.main.${name}"] .cbi-input-invalid`).count(), 0, `${name} ${value}`);
+		}
+	}
+});
+
+test('what only the whole file shows is refused in the daemon\'s own words', async () => {
+	const before = file();
+
+	await tab('Limits');
+	await input('max_flows').fill('200');
+	await input('max_flows_per_device').fill('300');
+	await apply();
+	await page.getByText('The daemon would refuse this, so it was not saved').waitFor();
+	await page.getByText('one device could learn 300 flows, but all together only 200').waitFor();
+	assert.equal(file(), before);
+	assert.equal(home.router.uci.changes.length, 0, 'nothing is staged either');
+
+	await input('max_flows_per_device').fill('100');
+	await apply();
+	await page.getByText('Configuration changes applied.').waitFor();
+	assert.match(file(), /option max_flows '200'/);
+	await page.waitForLoadState();
+});
+
+test('a warning is asked about, and can be heeded', async () => {
+	await tab('Listening');
+	await input('log_group').fill('0');
+	await page.locator('.cbi-page-actions .cbi-button-save').click();
+	const dialog = page.getByRole('alertdialog');
+	await dialog.getByText('group 0 is where other loggers listen by default').waitFor();
+	await dialog.getByRole('button', { name: 'Cancel' }).click();
+	await dialog.waitFor({ state: 'detached' });
+	assert.equal(home.router.uci.changes.length, 0);
+});
+
+test('a device and a baseline can be added', async () => {
+	await page.locator('#cbi-glacic-device .cbi-button-add').click();
+	const row = page.locator('#cbi-glacic-device tr[data-sid], #cbi-glacic-device .tr[data-sid]').last();
+	await row.locator('[data-name=mac] input:not([type=hidden])').first().fill('b8:27:eb:00:00:01');
+	await row.locator('[data-name=name] input:not([type=hidden])').first().fill('camera');
+	await page.locator('#cbi-glacic-baseline .cbi-button-add').click();
+	const base = page.locator('#cbi-glacic-baseline .tr[data-sid]').last();
+	await base.locator('[data-name=proto] input:not([type=hidden])').first().fill('udp');
+	await base.locator('[data-name=port] input:not([type=hidden])').first().fill('123');
+	await apply();
+	await page.getByText('Configuration changes applied.').waitFor();
+	assert.match(file(), /config device\n\toption mac 'b8:27:eb:00:00:01'\n\toption name 'camera'/);
+	assert.match(file(), /config baseline\n\toption proto 'udp'\n\toption port '123'/);
+	await page.waitForLoadState();
+});
+
+test('who might lock themselves out is asked, and is let in again by the rollback', async () => {
+	const before = file();
+
+	await tab('Refusing');
+	await input('guard_input').check();
+	await input('anti_lockout').uncheck();
+	await apply();
+	const dialog = page.getByRole('alertdialog', { name: 'You may lock yourself out' });
+	await dialog.getByRole('button', { name: 'Cancel' }).click();
+	await dialog.waitFor({ state: 'detached' });
+	assert.equal(file(), before);
+
+	await apply();
+	await dialog.getByRole('button', { name: 'I have another way in' }).click();
+	await until('it was applied', () => file() !== before);
+	assert.match(file(), /option anti_lockout '0'/);
+	/* The router cannot be reached; it waits for a confirmation, and goes back when none comes. */
+	home.router.unreachable = true;
+	await until('the old file is back', () => file() === before, 60);
+	home.router.unreachable = false;
+	await page.getByText('Configuration changes have been rolled back!').waitFor({ timeout: 60000 });
+	await until('the daemon goes by it', async () => (await ask('status')).ruleset);
+	await page.getByRole('button', { name: 'Dismiss' }).click();
+});

@@ -1,0 +1,188 @@
+// Keyboard alone, the daemon down and back, what is told of the last day, other languages, and narrow windows.
+
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { begin, faults, flow } from '../kit/setup.mjs';
+import { ask, send, until } from '../kit/home.mjs';
+import { APP, Router } from '../kit/router.mjs';
+import { allSayings, hash, readPo, template } from '../kit/po.mjs';
+
+const PAGES = [ 'overview', 'pending', 'flows', 'devices', 'activity', 'settings' ];
+
+let home;
+
+before(async () => {
+	home = await begin();
+	for (const port of [ 7001, 7002, 7003 ])
+		await send('udp', port);
+	await flow('all three', (f) => f.port === 7003);
+});
+after(() => home?.end());
+
+test('Pending can be worked through with the keyboard alone', async () => {
+	const page = await home.browser.open(home.router, 'pending', { ready: 'tr[data-key]' });
+	const focused = () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);
+	const seen = [];
+
+	/* Down to the first Allow by Tab; every stop on the way has a name. */
+	for (let i = 0; i < 40 && !/^Allow udp\//.test(seen.at(-1) ?? ''); i++) {
+		await page.keyboard.press('Tab');
+		seen.push((await focused()).trim());
+	}
+	assert.match(seen.at(-1), /^Allow udp\/7003/, `newest first: ${seen.join(' | ')}`);
+	assert.ok(seen.every((name) => name), 'every stop has a name');
+	const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+	assert.notEqual(outline, 'none', 'the focus can be seen');
+
+	await page.keyboard.press('Enter');
+	await page.getByText('Allowed: udp/7003').waitFor();
+	await until('the focus is on the next row\'s button', async () => /^Allow udp\/7002/.test(await focused()));
+	await page.keyboard.press('Tab');
+	assert.match(await focused(), /^Deny udp\/7002/);
+	await page.keyboard.press('Enter');
+	await page.getByText('Denied: udp/7002').waitFor();
+	await until('the focus goes on', async () => /^Deny udp\/7001/.test(await focused()));
+
+	/* Selecting, and a question that Escape answers with no. */
+	await page.keyboard.press('Shift+Tab');
+	await page.keyboard.press('Shift+Tab');
+	assert.match(await focused(), /^Select udp\/7001/);
+	await page.keyboard.press('Space');
+	await page.getByText('1 selected').waitFor();
+	await page.getByRole('button', { name: /^Deny all waiting/ }).focus();
+	await page.keyboard.press('Enter');
+	await page.getByRole('alertdialog').waitFor();
+	await page.keyboard.press('Escape');
+	await page.getByRole('alertdialog').waitFor({ state: 'detached' });
+	assert.match(await focused(), /^Deny all waiting/);
+	await page.getByRole('button', { name: 'Allow selected' }).focus();
+	await page.keyboard.press('Enter');
+	await page.getByText('Nothing waits for a decision.').waitFor();
+	const states = (await ask('flow_list')).flows.map((f) => `${f.port} ${f.state}`).sort();
+	assert.deepEqual(states, [ '7001 allowed', '7002 denied', '7003 allowed' ]);
+	assert.deepEqual(faults(page), []);
+	await page.context().close();
+});
+
+test('learning is switched on Overview, for as long as the owner says', async () => {
+	const page = await home.browser.open(home.router, 'overview');
+
+	await page.getByText('glacic is on and enforcing').waitFor();
+	await page.locator('#glacic-for').selectOption({ label: 'for an hour' });
+	await page.getByRole('button', { name: 'Switch learning on' }).click();
+	await page.getByText('glacic is on and learning').waitFor();
+	const status = await ask('status');
+	assert.ok(status.learning && status.learning_left > 3500 && status.learning_left <= 3600, JSON.stringify(status));
+	await page.getByText(/Learning ends by itself in (59m|1h)/).waitFor();
+	await page.getByRole('button', { name: 'Switch learning off' }).click();
+	await page.getByText('glacic is on and enforcing').waitFor();
+	assert.deepEqual(faults(page), []);
+	await page.context().close();
+});
+
+test('a device\'s mode is set on Devices, and blocking asks first', async () => {
+	const page = await home.browser.open(home.router, 'devices', { ready: 'tr[data-key]' });
+	const mode = page.locator('tr[data-key] select');
+
+	await mode.selectOption('trust');
+	await page.getByText(': trust').waitFor();
+	assert.equal((await ask('device_list')).devices[0].mode, 'trust');
+	assert.equal(await send('udp', 9999), true);
+	await mode.selectOption('block');
+	await page.getByRole('alertdialog').getByRole('button', { name: 'Cancel' }).click();
+	assert.equal(await mode.inputValue(), 'trust');
+	await mode.selectOption('block');
+	await page.getByRole('alertdialog').getByRole('button', { name: 'Block' }).click();
+	await page.getByText(': block').waitFor();
+	assert.equal(await send('udp', 9999), false);
+	await mode.selectOption('default');
+	await page.getByText(': like all').waitFor();
+	assert.deepEqual(faults(page), []);
+	await page.context().close();
+});
+
+test('Activity tells of the last day', async () => {
+	const page = await home.browser.open(home.router, 'activity', { ready: '.glacic-chart' });
+
+	await page.getByText('lost at a restart').waitFor();
+	assert.ok(await page.locator('rect.glacic-bar-new').count() >= 1, 'the new flows of this test are a bar');
+	await page.locator('.glacic-ranking').first().getByText('b8:27:eb:00:00:01').waitFor();
+	await page.locator('.glacic-events').getByText('udp/7001').first().waitFor();
+	await page.getByText('The same in figures').click();
+	assert.ok(await page.locator('.glacic-figures tbody tr').count() >= 1);
+	assert.deepEqual(faults(page), []);
+	await page.context().close();
+});
+
+test('no page is wider than a phone', async () => {
+	for (const name of PAGES) {
+		const page = await home.browser.open(home.router, name, { viewport: { width: 390, height: 844 } });
+
+		await page.waitForTimeout(300);
+		const [ wide, window ] = await page.evaluate(() => [ document.documentElement.scrollWidth, document.documentElement.clientWidth ]);
+		assert.ok(wide <= window + 1, `${name}: ${wide} in ${window}`);
+		assert.deepEqual(faults(page), [], name);
+		await page.context().close();
+	}
+});
+
+test('the template is what the app says, and German is complete', async () => {
+	const entries = allSayings(APP, await ask('settings'));
+	const pot = fs.readFileSync(path.join(APP, 'po/templates/glacic.pot'), 'utf8');
+
+	assert.equal(pot, template(entries), 'tests/luci/run --template writes it anew');
+	const german = new Map(readPo(path.join(APP, 'po/de/glacic.po')).map((e) => [ e.id, e ]));
+	for (const { id, plural } of entries) {
+		const there = german.get(id);
+		assert.ok(there, `not translated: ${id}`);
+		assert.equal(there.plural, plural, id);
+		assert.equal(there.texts.length, plural ? 2 : 1, id);
+		for (const text of there.texts) {
+			assert.ok(text, `empty: ${id}`);
+			assert.deepEqual((text.match(/%[sdf]/g) ?? []).join(), ((text === there.texts[1] ? plural : id).match(/%[sdf]/g) ?? []).join(), id);
+		}
+	}
+	for (const id of german.keys())
+		assert.ok(id === '' || entries.some((e) => e.id === id), `no longer said: ${id}`);
+	assert.equal(hash('Pending'), hash('Pending'));
+});
+
+test('the pages speak German where LuCI does', async () => {
+	const router = new Router({ luci: process.env.LUCI_DIR || null, lang: 'de' });
+
+	await router.listen();
+	const page = await home.browser.open(router, 'pending');
+	await page.getByText('Nichts wartet auf eine Entscheidung.').waitFor();
+	await page.goto(router.page('settings'));
+	await page.getByText('Ob glacic überhaupt etwas tut').waitFor();
+	assert.deepEqual(faults(page), []);
+	await page.context().close();
+	await router.close();
+});
+
+test('with the daemon down every page says so, goes grey, and comes back by itself', async () => {
+	const pages = [];
+	for (const name of PAGES.filter((p) => p !== 'settings'))
+		pages.push(await home.browser.open(home.router, name, { ready: '.glacic-content' }));
+
+	await home.daemon.stop();
+	for (const page of pages) {
+		await page.getByText('glacic is not running').waitFor();
+		await page.getByText('service glacic start').waitFor();
+		assert.equal(await page.locator('.glacic-content').getAttribute('aria-busy'), 'true');
+	}
+	const late = await home.browser.open(home.router, 'flows', { ready: '.glacic-trouble h4' });
+	await late.getByText('glacic is not running').waitFor();
+	const settings = await home.browser.open(home.router, 'settings', { ready: '.cbi-page-actions' });
+	assert.deepEqual(faults(settings), [], 'settings need no daemon');
+
+	await home.daemon.start();
+	for (const page of [ ...pages, late ]) {
+		await page.getByText('glacic is not running').waitFor({ state: 'detached' });
+		assert.deepEqual(faults(page), []);
+		await page.context().close();
+	}
+	await settings.context().close();
+});
