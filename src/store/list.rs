@@ -20,16 +20,21 @@ impl Store {
     }
 
     fn page(&self, query: &Query, now: Wall) -> Result<FlowPage> {
-        let chosen = Chosen::new(&self.tables, &query.filter, now)?;
+        let Chosen { conditions, values } = Chosen::new(&self.tables, &query.filter, now)?;
         let (columns, tables, order) = (flows::COLUMNS, flows::TABLES, order(query));
-        let Chosen { conditions, values } = &chosen;
+        if query.sort == Sort::Device {
+            rank_devices(&self.tables)?;
+        }
         let total: i64 = self.tables.query_row(
-            &format!("SELECT count(*) FROM {tables} {conditions}"),
-            params_from_iter(values),
+            &format!("SELECT count(*) FROM flows f {conditions}"),
+            params_from_iter(&values),
             |row| row.get(0),
         )?;
+        // The page is chosen by numbers alone: what is shown is looked up for its flows, and not for those before it.
         let mut statement = self.tables.prepare(&format!(
-            "SELECT {columns}, {NAME}, d.zone, f.decided FROM {tables} {NAMED} {conditions} ORDER BY {order} LIMIT ? OFFSET ?"
+            "SELECT {columns}, {NAME}, d.zone, f.decided
+             FROM (SELECT f.id AS chosen FROM flows f {conditions} ORDER BY {order} LIMIT ? OFFSET ?)
+             CROSS JOIN {tables} {NAMED} WHERE f.id = chosen ORDER BY {order}"
         ))?;
         let page = [i64::from(query.page_size()), i64::from(query.offset)];
         let mut rows = statement.query(params_from_iter(values.iter().chain(&page)))?;
@@ -133,8 +138,7 @@ fn order(query: &Query) -> String {
     let direction = if query.descending { "DESC" } else { "ASC" };
     let by: &[&str] = match query.sort {
         Sort::Id => return format!("f.id {direction}"),
-        // Devices without a name come last, in the order of their addresses.
-        Sort::Device => &["ifnull(d.name, n.name) IS NULL", "ifnull(d.name, n.name) COLLATE NOCASE", "d.mac"],
+        Sort::Device => &["(SELECT rank FROM ranks WHERE device = f.device)"],
         Sort::Service => &["f.service"],
         Sort::State => &["f.standing >> 2"],
         Sort::FirstSeen => &["f.first_seen"],
@@ -163,6 +167,23 @@ fn device_order(query: &DeviceQuery) -> String {
 /// Terms of an order in one direction, to be followed by what makes it total.
 fn terms(by: &[&str], direction: &str) -> String {
     by.iter().map(|term| format!("{term} {direction}, ")).collect()
+}
+
+/// Puts the place of each device among all into `ranks`. Those without a name come last, in the order of their
+/// addresses.
+fn rank_devices(tables: &Connection) -> Result<()> {
+    let together = tables.unchecked_transaction()?;
+    tables.execute("DELETE FROM ranks", [])?;
+    let mut rank = tables.prepare_cached("INSERT INTO ranks VALUES (?1, ?2)")?;
+    let mut statement = tables.prepare(&format!(
+        "SELECT d.id FROM devices d {NAMED} ORDER BY {NAME} IS NULL, {NAME} COLLATE NOCASE, d.mac"
+    ))?;
+    let mut rows = statement.query([])?;
+    for place in 0i64.. {
+        let Some(row) = rows.next()? else { break };
+        rank.execute([row.get(0)?, place])?;
+    }
+    together.commit()
 }
 
 /// A filter as SQL: conditions with a `?` for each value.

@@ -21,6 +21,7 @@ const IN_MEMORY: &str = "
     CREATE UNIQUE INDEX flow_by_key ON flows(device, service, destination);
     CREATE INDEX flow_by_destination ON flows(destination) WHERE destination <> 0;
     CREATE TEMP TABLE names (mac INTEGER PRIMARY KEY, name TEXT NOT NULL);
+    CREATE TEMP TABLE ranks (device INTEGER PRIMARY KEY, rank INTEGER NOT NULL);
     CREATE TEMP TABLE named (device INTEGER PRIMARY KEY);
     CREATE TEMP TABLE found_devices (device INTEGER PRIMARY KEY);
     CREATE TEMP TABLE found_services (service INTEGER PRIMARY KEY);

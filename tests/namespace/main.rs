@@ -19,5 +19,6 @@ mod not_flows;
 mod options;
 mod overload;
 mod paths;
+mod plugin;
 mod refusals;
 mod standing;
