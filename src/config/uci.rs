@@ -131,6 +131,11 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Whether an option's text is a yes, as OpenWrt's own programs take it.
+pub fn is_true(text: &str) -> bool {
+    matches!(text, "1" | "on" | "true" | "yes" | "enabled")
+}
+
 /// Reads a file; the error is the first of [`read_all`].
 pub fn read(text: &[u8]) -> Result<File, Error> {
     let (file, errors) = read_all(text);

@@ -10,8 +10,10 @@ use std::thread;
 use super::names::{ETHERS, LEASES, ethers, leases};
 use super::poll::Waker;
 use crate::config::{self, Settings};
-use crate::firewall::{Guarded, Tools, zones};
+use crate::firewall::{Guarded, Module, Tools, modules, offload, zones};
 use crate::flow::Mac;
+use crate::netlink::conntrack::Conntrack;
+use crate::netlink::flowtables;
 
 /// The largest file of names that is read, in bytes.
 const MAX_NAMES: u64 = 1024 * 1024;
@@ -23,6 +25,10 @@ pub enum Task {
     Reload,
     /// Look up again which interfaces are guarded: one has come or gone.
     Resolve(Asked),
+    /// Look what is beside glacic in this kernel.
+    Look,
+    /// Look what the router has of a module that the kernel lacks.
+    Module(Module),
     /// Read the names of devices; these, the owner's own, come first.
     Names(Vec<(Mac, String)>),
 }
@@ -40,6 +46,18 @@ pub enum News {
     /// The configuration cannot be used; one line a problem.
     Refused(String),
     Names(Vec<(Mac, String)>),
+    Beside(Beside),
+    /// What can be done about a module that is missing.
+    Module(Module, String),
+}
+
+/// What is beside glacic in this kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// What is to be told about flow offload.
+    pub offload: Option<String>,
+    /// Whether connections can be ended.
+    pub conntrack: bool,
 }
 
 /// What was to be guarded.
@@ -86,6 +104,8 @@ impl Background {
                         News::Guarded { asked, guarded, warnings }
                     }
                     Task::Names(own) => News::Names(names(own)),
+                    Task::Look => News::Beside(beside(&tools)),
+                    Task::Module(module) => News::Module(module, modules::told(module, &modules::look(module))),
                 };
                 if news.send(found).is_err() {
                     return;
@@ -138,6 +158,23 @@ fn resolve(asked: &Asked, tools: &Tools) -> (Vec<Guarded>, Vec<String>) {
     let found = zones::find(&asked.zones, &asked.interfaces, tools);
     let refused = found.refused.iter().map(ToString::to_string);
     (found.guarded, refused.chain(found.notes).collect())
+}
+
+fn beside(tools: &Tools) -> Beside {
+    let flowtables = flowtables::flowtables().unwrap_or_default();
+    let flowtables: Vec<offload::Found> = flowtables
+        .into_iter()
+        .map(|found| offload::Found {
+            table: format!("{} {}", found.family.name(), found.table),
+            name: found.name,
+            hardware: found.hardware,
+        })
+        .collect();
+    let missing = |error| super::lacks::missing(&error) == Some(Module::Conntrack);
+    Beside {
+        offload: offload::told(&tools.firewall_config(), &flowtables),
+        conntrack: !Conntrack::open().and_then(|mut conntrack| conntrack.probe()).is_err_and(missing),
+    }
 }
 
 /// Names from all sources; of several for one device the first counts: the owner's, /etc/ethers, the lease.

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use super::held::Awaiting;
 use super::house::House;
+use super::lacks::missing;
 use super::warnings::Subject;
 use crate::engine::Policy;
-use crate::firewall::{Ask, Plan};
+use crate::firewall::{Ask, Module, Plan};
 
 /// How long after a failure a source is opened again, and how long after one that failed to open.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -53,10 +54,16 @@ impl House {
         self.kernel.want(plan);
     }
 
-    /// Goes on with the log on a kernel that cannot queue.
-    pub fn fall_back(&mut self, why: &dyn Display) {
+    /// Goes on with the log where packets cannot be queued.
+    pub fn fall_back(&mut self, why: Option<&dyn Display>) {
         self.without_queue = true;
-        self.warnings.set(Subject::NoQueue, vec![format!("{why}; packets are logged instead of queued until then")]);
+        match why {
+            None => self.lacks(Module::Queue),
+            Some(why) => {
+                let told = format!("{why}; packets are logged instead of queued until then");
+                self.warnings.set(Subject::NoQueue, vec![told]);
+            }
+        }
     }
 
     /// Opens what `ask` feeds. `false`: the queue cannot be opened, and the log is to serve instead.
@@ -66,13 +73,22 @@ impl House {
             self.close_source(index);
         }
         match self.sources.open(ask, &self.settings) {
-            Ok(warnings) => self.warnings.set(Subject::Source, warnings.iter().map(ToString::to_string).collect()),
+            Ok(warnings) => {
+                self.has(if matches!(ask, Ask::Log { .. }) { Module::Log } else { Module::Queue });
+                self.warnings.set(Subject::Source, warnings.iter().map(ToString::to_string).collect());
+            }
             Err(error) if matches!(ask, Ask::Queue { .. }) => {
-                self.fall_back(&error);
+                match missing(&error) {
+                    Some(Module::Queue) => self.fall_back(None),
+                    _ => self.fall_back(Some(&error)),
+                }
                 return false;
             }
             Err(error) => {
-                self.warnings.set(Subject::Source, vec![error.to_string()]);
+                match missing(&error) {
+                    Some(module) => self.lacks(module),
+                    None => self.warnings.set(Subject::Source, vec![error.to_string()]),
+                }
                 self.due.sources = Some(self.now.mono.after(REOPEN_LATER));
             }
         }

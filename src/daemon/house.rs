@@ -12,6 +12,7 @@ use super::errands::Errands;
 use super::held::Lobby;
 use super::judge::{Judge, Manner};
 use super::kernel::Kernel;
+use super::lacks::Lacks;
 use super::learning::Learning;
 use super::names::Names;
 use super::poll::Alarm;
@@ -76,6 +77,10 @@ pub struct Due {
     pub names: Monotonic,
     /// The queue's own counts.
     pub queue: Monotonic,
+    /// What is beside glacic in the kernel.
+    pub look: Monotonic,
+    /// When losses are long enough ago not to be told any more.
+    pub calm: Option<Monotonic>,
     /// The learning state, for the store.
     pub keep: Monotonic,
     /// Another look at which interfaces are guarded, after one has come, gone or changed.
@@ -100,6 +105,7 @@ pub struct House {
     pub news: Receiver<News>,
     pub control: Control,
     pub confinement: Confinement,
+    pub lacking: Lacks,
     pub errands: Errands,
     pub learning: Learning,
     pub signals: Signals,
@@ -145,6 +151,9 @@ impl House {
         // Somebody may have installed what was missing.
         self.without_queue = false;
         self.warnings.clear(Subject::NoQueue);
+        self.lacking.clear();
+        self.warnings.clear(Subject::Modules);
+        self.due.look = self.now.mono;
         self.warnings.clear(Subject::ConfigRefused);
         self.warnings.set(Subject::Config, problems);
         self.warnings.set(Subject::Guarded, warnings);

@@ -19,6 +19,7 @@ mod held;
 mod house;
 mod judge;
 mod kernel;
+mod lacks;
 mod learning;
 mod logger;
 mod names;

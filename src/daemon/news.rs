@@ -1,12 +1,12 @@
 //! What the firewall thread and the background thread have to say, and what follows.
 
-use super::background::{Asked, News};
+use super::background::{Asked, Beside, News};
 use super::errands::Errand;
 use super::house::House;
 use super::warnings::Subject;
 use crate::control::protocol::{Code, Error};
 use crate::engine::events::What;
-use crate::firewall::{LoadError, Report};
+use crate::firewall::{LoadError, Module, Report};
 use crate::flow::Key;
 use crate::store::{self, Seen};
 
@@ -33,8 +33,11 @@ impl House {
                 // What nobody wants any more may be refused.
                 let Some(again) = self.kernel.refused(self.now.mono) else { return };
                 if error == LoadError::NoQueue {
-                    self.fall_back(&error);
+                    self.fall_back(None);
                     return self.apply();
+                }
+                if error == LoadError::NoLog {
+                    self.lacks(Module::Log);
                 }
                 let again = again.as_secs();
                 for client in std::mem::take(&mut self.awaiting_ruleset) {
@@ -76,6 +79,7 @@ impl House {
                     log::warn!("{what}: running connections may go on: {trouble}");
                 }
             }
+            Report::Fw4 { warnings } => self.warnings.set(Subject::Fw4, warnings),
             Report::TableGone => {
                 self.alert("ruleset", "somebody removed glacic's table: putting it back".to_owned());
                 self.kernel.again();
@@ -123,6 +127,14 @@ impl House {
                 );
                 self.tell(What::ConfigRefused { message });
             }
+            News::Beside(Beside { offload, conntrack }) => {
+                self.warnings.set(Subject::Offload, offload.into_iter().collect());
+                match conntrack {
+                    true => self.has(Module::Conntrack),
+                    false => self.lacks(Module::Conntrack),
+                }
+            }
+            News::Module(module, sentence) => self.remedy(module, sentence),
             News::Names(names) => {
                 self.names.hear(&names);
                 // Read again in a minute.

@@ -10,6 +10,7 @@ use super::control::Client;
 use super::house::{Due, House};
 use super::poll::{Interest, PollSet};
 use super::signals::Signal;
+use super::sources::Source;
 use super::start::{STOP_KERNEL, STOP_STORE};
 use super::warnings::Subject;
 use crate::engine::scan::ALERT_EVERY;
@@ -27,6 +28,9 @@ const NAMES_EVERY: Duration = Duration::from_secs(60);
 const QUEUE_EVERY: Duration = Duration::from_secs(5);
 /// How often the learning state is handed to the store, which keeps it with the counters.
 const KEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// How often it is looked what is beside glacic in the kernel.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// How long interfaces may go on changing before they are looked at.
 const LINKS_SETTLE: Duration = Duration::from_secs(1);
@@ -132,7 +136,10 @@ impl House {
                 self.stats.verdict_errors += received.verdict_errors;
                 self.stats.log_lost += received.lost;
                 if received.overflows > 0 || received.lost > 0 {
-                    self.overflowed();
+                    self.overflowed(match self.sources.get(index).and_then(Source::queue) {
+                        Some(_) => Subject::Overflow,
+                        None => Subject::LogLost,
+                    });
                 }
             }
             Err(error) => self.source_failed(index, &error),
@@ -140,7 +147,10 @@ impl House {
     }
 
     /// Says, at most once an hour, that packets come faster than they can be looked at.
-    fn overflowed(&mut self) {
+    fn overflowed(&mut self, what: Subject) {
+        let told = if what == Subject::Overflow { QUEUE_WAS_FULL } else { LOG_WAS_LOST };
+        self.warnings.set(what, vec![told.to_owned()]);
+        self.due.calm = Some(self.now.mono.after(ALERT_EVERY));
         if self.overflow_told.is_none_or(|told| self.now.mono.since(told) >= ALERT_EVERY) {
             self.overflow_told = Some(self.now.mono);
             self.alert("overflow", OVERFLOW.to_owned());
@@ -229,6 +239,15 @@ impl House {
             // The next time will do as well.
             let _ = self.store.handle.try_send(store::Request::Status { ticket: 0 });
         }
+        // What waits for the background finds its inbox full for a moment only.
+        if due(&mut self.due.look, now, LOOK_EVERY) && !self.background.ask(Task::Look) {
+            self.due.look = now.after(LINKS_SETTLE);
+        }
+        if self.due.calm.is_some_and(|at| at <= now) {
+            self.due.calm = None;
+            self.warnings.clear(Subject::Overflow);
+            self.warnings.clear(Subject::LogLost);
+        }
         if self.due.reload {
             self.due.reload = !self.background.ask(Task::Reload);
         }
@@ -247,7 +266,7 @@ impl House {
         let grown = dropped > self.queue_counts.dropped || user_dropped > self.queue_counts.user_dropped;
         self.queue_counts = super::house::QueueCounts { dropped, user_dropped };
         if grown {
-            self.overflowed();
+            self.overflowed(Subject::Overflow);
         }
     }
 
@@ -286,6 +305,11 @@ impl House {
 
 const OVERFLOW: &str = "packets come faster than they can be looked at: some new flows were not seen, \
      and were treated as fail_mode says (see `glacic stats`)";
+
+const QUEUE_WAS_FULL: &str = "the queue was full within the last hour: packets of some new flows were treated as fail_mode says \
+     (glacic stats counts them); where that goes on, inline_mode auto or 0 needs less of this router";
+const LOG_WAS_LOST: &str = "copies of packets were lost within the last hour: some new flows were not seen, and are learned from a \
+     later packet of theirs (glacic stats counts them)";
 
 /// Whether something that repeats is due; if so, it is due again after `every`.
 fn due(at: &mut Monotonic, now: Monotonic, every: Duration) -> bool {

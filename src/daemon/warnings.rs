@@ -9,7 +9,11 @@ use crate::control::protocol::{Warning, WarningCode};
 pub enum Subject {
     Ruleset,
     Source,
+    Modules,
     NoQueue,
+    Offload,
+    Overflow,
+    LogLost,
     Fw4,
     Database,
     DatabaseMoved,
@@ -26,7 +30,10 @@ impl Subject {
     fn code(self) -> WarningCode {
         match self {
             Subject::Ruleset => WarningCode::RulesetMissing,
-            Subject::NoQueue => WarningCode::ModuleMissing,
+            Subject::Modules => WarningCode::ModuleMissing,
+            Subject::Offload => WarningCode::Offload,
+            Subject::Overflow => WarningCode::QueueOverflow,
+            Subject::LogLost => WarningCode::LogLost,
             Subject::Fw4 => WarningCode::Fw4,
             Subject::Database => WarningCode::DatabaseTrouble,
             Subject::DatabaseMoved => WarningCode::DatabaseMoved,
@@ -34,7 +41,7 @@ impl Subject {
             Subject::ConfigRefused => WarningCode::ConfigRefused,
             Subject::Guarded => WarningCode::Interface,
             Subject::Clock => WarningCode::ClockNotSet,
-            Subject::Source | Subject::Config | Subject::Confinement => WarningCode::Other,
+            Subject::Source | Subject::NoQueue | Subject::Config | Subject::Confinement => WarningCode::Other,
         }
     }
 }

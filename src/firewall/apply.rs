@@ -55,6 +55,8 @@ pub struct Kernel {
     /// Connections read from counters that a new table has ended, not reported yet.
     carried: Vec<(Key, u64)>,
     no_mac: NoMac,
+    /// What was told last of fw4.
+    fw4_lacks: Vec<String>,
 }
 
 /// Packets without a hardware address: as counted by tables that are gone, and by the one that is there.
@@ -82,6 +84,7 @@ impl Kernel {
             known: Known::default(),
             carried: Vec::new(),
             no_mac: NoMac::default(),
+            fw4_lacks: Vec::new(),
         })
     }
 
@@ -120,7 +123,16 @@ impl Kernel {
             Err(error) => vec![error.to_string()],
         };
         self.loaded = Some(plan);
+        self.fw4_lacks.clone_from(&warnings);
         Ok(Loaded { warnings, failed })
+    }
+
+    /// Has fw4, which was started anew, take in what it lacks, and tells what it lacks now where that has changed. Guard
+    /// placement needs nothing of it.
+    pub fn announce_again(&mut self) -> Option<Vec<String>> {
+        let plan = self.loaded.as_ref().filter(|plan| plan.placement == Placement::Fallback)?;
+        let lacks = publish::announce(&self.tools, &includes(plan), false);
+        (lacks != self.fw4_lacks).then(|| self.fw4_lacks.clone_from(&lacks)).map(|()| lacks)
     }
 
     /// Into a table that has our sets: elements first, then the chains.

@@ -54,6 +54,8 @@ pub enum Report {
     Counters { ticket: Option<u32>, flows: Vec<(Key, u64)>, no_mac: u64 },
     /// Connections that a denial ended. Reported when there were any, or when something failed.
     Cut { what: Subject, connections: u32, trouble: Option<String> },
+    /// fw4 has been started anew; what its ruleset lacks of ours now.
+    Fw4 { warnings: Vec<String> },
     /// Somebody removed our table: the answer is another [`Request::Load`].
     TableGone,
     /// The thread has ended after [`Request::Unload`].

@@ -16,8 +16,10 @@ pub mod includes;
 mod known;
 mod matches;
 pub mod message;
+pub mod modules;
 #[cfg(target_os = "linux")]
 mod nft;
+pub mod offload;
 pub mod plan;
 #[cfg(target_os = "linux")]
 mod publish;
@@ -36,6 +38,7 @@ mod tests;
 
 pub use includes::{Include, includes};
 pub use message::{Change, Failure, Load, LoadError, Report, Request, SetSizes, Subject};
+pub use modules::Module;
 #[cfg(target_os = "linux")]
 pub use nft::Tools;
 pub use plan::{Ask, Guarded, Interface, Limits, Plan, Zone};

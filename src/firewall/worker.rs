@@ -145,6 +145,8 @@ struct Thread {
     second_looks: VecDeque<(Instant, Denied)>,
     /// When to see whether the table is still there.
     look_for_table: Option<Instant>,
+    /// When to see whether fw4, which has been started anew, has our includes.
+    look_at_fw4: Option<Instant>,
 }
 
 /// Whether the thread goes on.
@@ -169,6 +171,7 @@ impl Thread {
             ears,
             second_looks: VecDeque::new(),
             look_for_table: None,
+            look_at_fw4: None,
         })
     }
 
@@ -183,7 +186,14 @@ impl Thread {
 
     /// Until a request, a notice of the kernel, or the next thing to look at.
     fn sleep(&mut self) {
-        let next = self.second_looks.front().map(|(when, _)| *when).into_iter().chain(self.look_for_table).min();
+        let next = self
+            .second_looks
+            .front()
+            .map(|(when, _)| *when)
+            .into_iter()
+            .chain(self.look_for_table)
+            .chain(self.look_at_fw4)
+            .min();
         let millis = next.map_or(-1, |when| {
             let left = when.saturating_duration_since(Instant::now());
             // Rounded up, or the last millisecond would be spent awake.
@@ -267,10 +277,14 @@ impl Thread {
     /// What the kernel told, and what is due.
     fn notices<W: Fn()>(&mut self, out: &Out<W>) -> Next {
         let mut suspicious = false;
+        let mut fw4 = false;
         let read = self.watch.read(|event| {
             suspicious |= match event {
                 Event::TableRemoved { family, name } => family == TableFamily::Inet && name == TABLE,
-                Event::TableAdded { .. } => false,
+                Event::TableAdded { family, name } => {
+                    fw4 |= family == TableFamily::Inet && name == "fw4";
+                    false
+                }
                 Event::Lost => true,
             }
         });
@@ -280,6 +294,17 @@ impl Thread {
         if self.look_for_table.is_some_and(|when| when <= Instant::now()) {
             self.look_for_table = None;
             if self.kernel.loaded().is_some() && !self.kernel.still_there() && out.send(Report::TableGone) == Next::End
+            {
+                return Next::End;
+            }
+        }
+        if fw4 {
+            self.look_at_fw4 = Some(Instant::now() + SETTLE);
+        }
+        if self.look_at_fw4.is_some_and(|when| when <= Instant::now()) {
+            self.look_at_fw4 = None;
+            if let Some(warnings) = self.kernel.announce_again()
+                && out.send(Report::Fw4 { warnings }) == Next::End
             {
                 return Next::End;
             }

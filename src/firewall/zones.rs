@@ -91,7 +91,7 @@ fn zone_interfaces(
     let section = firewall.of_kind("zone").find(|section| section.option("name") == Some(name));
     let defaults = firewall.of_kind("defaults").next();
     for option in ["masq", "masq6"] {
-        if section.and_then(|section| section.option(option)).is_some_and(is_true) {
+        if section.and_then(|section| section.option(option)).is_some_and(uci::is_true) {
             return Err(format!(
                 "it is masqueraded (option {option}), so the Internet lies behind it and all of it would be one device"
             ));
@@ -140,11 +140,6 @@ fn default_routes(routes4: &str, routes6: &str) -> BTreeSet<String> {
         }
     });
     v4.chain(v6).map(str::to_owned).collect()
-}
-
-/// What fw4 takes for a yes.
-fn is_true(text: &str) -> bool {
-    matches!(text, "1" | "on" | "true" | "yes" | "enabled")
 }
 
 /// The router this runs on.

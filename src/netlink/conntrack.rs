@@ -14,6 +14,7 @@ use crate::flow::Protocol;
 const NEW: u8 = 0;
 const GET: u8 = 1;
 const DELETE: u8 = 2;
+const GET_STATS: u8 = 5;
 
 /// `CTA_*`.
 const ORIGINAL: u16 = 1;
@@ -86,6 +87,20 @@ pub struct Conntrack {
 impl Conntrack {
     pub fn open() -> Result<Conntrack, Error> {
         Ok(Conntrack { exchange: Exchange::open(Family::Netfilter)? })
+    }
+
+    /// Whether connections can be asked for at all: the error says why not.
+    pub fn probe(&mut self) -> Result<(), Error> {
+        let ended = self.exchange.ask(
+            "ask for connections",
+            |builder, sequence| {
+                let header =
+                    Header { kind: Subsystem::Conntrack.kind(GET_STATS), flags: REQUEST | ACKNOWLEDGE, sequence };
+                builder.netfilter(header, libc::AF_UNSPEC as u8, 0, |_| ());
+            },
+            |_| (),
+        );
+        ended.map(drop).map_err(module_missing)
     }
 
     /// Hands over every connection of the selection.

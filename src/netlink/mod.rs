@@ -14,6 +14,7 @@ pub mod attributes;
 pub mod conntrack;
 mod error;
 mod exchange;
+pub mod flowtables;
 mod key;
 pub mod link;
 pub mod message;
@@ -41,7 +42,7 @@ mod tests {
 
     use super::attributes::{HEADER, Message, messages};
     use super::message::{Body, Builder, Header};
-    use super::{conntrack, link, nflog, nfqueue, tables};
+    use super::{conntrack, flowtables, link, nflog, nfqueue, tables};
 
     /// Everything that reads what the kernel sends.
     fn read(message: &Message<'_>) {
@@ -50,13 +51,14 @@ mod tests {
         nflog::record(message);
         tables::elements(message).for_each(drop);
         tables::table(message);
+        flowtables::flowtable(message);
         conntrack::connection(message);
         link::link(message);
         link::neighbour(message);
     }
 
     /// The kinds some reader takes, and two that none does.
-    const KINDS: [u16; 13] = [2, 3, 0x0300, 0x0400, 0x0a00, 0x0a02, 0x0a0c, 0x0100, 16, 17, 28, 0, 0xffff];
+    const KINDS: [u16; 14] = [2, 3, 0x0300, 0x0400, 0x0a00, 0x0a02, 0x0a0c, 0x0a16, 0x0100, 16, 17, 28, 0, 0xffff];
 
     #[derive(Debug, Clone)]
     enum Tree {

@@ -73,6 +73,18 @@ impl TableFamily {
         TableFamily::Ip6,
     ];
 
+    /// As nft writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            TableFamily::Inet => "inet",
+            TableFamily::Ip => "ip",
+            TableFamily::Arp => "arp",
+            TableFamily::Netdev => "netdev",
+            TableFamily::Bridge => "bridge",
+            TableFamily::Ip6 => "ip6",
+        }
+    }
+
     /// The family of a number; `None` for one that nf_tables does not have.
     pub fn from_number(number: u8) -> Option<TableFamily> {
         TableFamily::ALL.into_iter().find(|family| *family as u8 == number)

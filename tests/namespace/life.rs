@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use glacic::control::protocol::What;
+use glacic::control::protocol::{WarningCode, What};
 use glacic::flow::{Port, Protocol, State};
 
 use crate::kit::network::Family;
@@ -123,7 +123,10 @@ fn without_queue_in_the_kernel_it_goes_on_in_log_mode() {
     let daemon = Daemon::start(&network, &fw4, &config.learning(true));
     let status = eventually("it has fallen back", || Some(daemon.control.status()).filter(|s| s.mode == "log"));
     assert!(
-        status.warnings.iter().any(|warning| warning.message.contains("kmod-nft-queue")),
+        status
+            .warnings
+            .iter()
+            .any(|warning| warning.code == WarningCode::ModuleMissing && warning.message.contains("kmod-nft-queue")),
         "it names the remedy: {:?}",
         status.warnings
     );

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use super::activity;
-use super::background::{Asked, Background, News, Resolved, Task};
+use super::background::{Asked, Background, Beside, News, Resolved, Task};
 use super::chronicle::Chronicle;
 use super::control::Control;
 use super::errands::Errands;
@@ -24,10 +24,10 @@ use super::sources::Sources;
 use super::warnings::Warnings;
 use crate::config::Settings;
 use crate::config::settings::Device;
-use crate::control::protocol::{FlowCounts, Stats};
+use crate::control::protocol::{FlowCounts, Stats, WarningCode};
 use crate::engine::events::What;
 use crate::engine::{Engine, Policy, Sighting};
-use crate::firewall::{self, Guarded, Interface, LoadError, Report, SetSizes, Worker};
+use crate::firewall::{self, Guarded, Interface, LoadError, Module, Report, SetSizes, Worker};
 use crate::flow::{Change, DeviceMode, FlowId, Key, Mac, Monotonic, Now, Origin, Port, Protocol, Record, State, Wall};
 use crate::store::{self, Reply, Seen};
 use crate::wire::{Facts, Stage};
@@ -113,6 +113,7 @@ impl Town {
             signals: Signals::open().unwrap(),
             alarm,
             confinement: Default::default(),
+            lacking: Default::default(),
             warnings: Warnings::default(),
             stats: Stats::default(),
             flows: FlowCounts::default(),
@@ -127,6 +128,8 @@ impl Town {
                 counters: NOON.mono,
                 names: NOON.mono,
                 queue: NOON.mono,
+                look: NOON.mono,
+                calm: None,
                 keep: NOON.mono,
                 resolve: None,
                 sources: None,

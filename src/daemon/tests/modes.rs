@@ -181,3 +181,30 @@ fn a_source_that_cannot_be_opened_is_tried_again() {
         assert_eq!(town.house.warnings.all(), []);
     });
 }
+
+#[test]
+fn what_the_kernel_lacks_is_told_with_what_to_do_until_it_is_there() {
+    let mut town = Town::new("lacks", 64);
+    town.house.lacks(Module::Conntrack);
+    let told = |town: &Town| town.house.warnings.all();
+    let [first] = &told(&town)[..] else { panic!("{:?}", told(&town)) };
+    assert_eq!(first.code, WarningCode::ModuleMissing);
+    assert!(first.message.ends_with("install kmod-nf-conntrack-netlink"), "{first:?}");
+    assert!(matches!(town.background.try_recv(), Ok(Task::Module(Module::Conntrack))), "the background looks closer");
+    town.house.background_news(News::Module(Module::Conntrack, "opkg".to_owned()));
+    assert_eq!(told(&town)[0].message, "opkg");
+    town.house.background_news(News::Beside(Beside { offload: None, conntrack: true }));
+    assert_eq!(told(&town), []);
+    town.house.background_news(News::Module(Module::Conntrack, "too late".to_owned()));
+    assert_eq!(told(&town), []);
+}
+
+#[test]
+fn offload_is_told_while_it_is_on() {
+    let mut town = Town::new("offload", 64);
+    let beside = |offload: Option<&str>| News::Beside(Beside { offload: offload.map(str::to_owned), conntrack: true });
+    town.house.background_news(beside(Some("flow offload is on")));
+    assert_eq!(town.house.warnings.all()[0].code, WarningCode::Offload);
+    town.house.background_news(beside(None));
+    assert_eq!(town.house.warnings.all(), []);
+}

@@ -423,3 +423,23 @@ fn a_full_inbox_gives_requests_back_and_loses_none() {
         assert_eq!(at.worker.waiting(), 0);
     });
 }
+
+/// What fw4 was told while it was not running is mended when it starts, and so is what was said about it.
+#[test]
+fn an_fw4_that_starts_later_has_the_includes_and_nothing_is_said_about_it_any_more() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let tools = tools(&folder);
+        install_fw4(&tools);
+        let start = std::fs::read_to_string(&tools.fw4).unwrap();
+        std::fs::write(&tools.fw4, "#!/bin/sh\nexit 0\n").unwrap();
+        let at = At::work(&tools);
+        let plan = Plan { placement: Placement::Fallback, ..plan() };
+        assert!(
+            matches!(at.load(&plan, &[]), Report::Loaded { warnings, .. } if warnings[0].contains("fw4 is running"))
+        );
+        std::fs::write(&tools.fw4, start).unwrap();
+        must(&tools.fw4.display().to_string(), &[], "");
+        assert_eq!(at.next(), Report::Fw4 { warnings: vec![] });
+    });
+}
