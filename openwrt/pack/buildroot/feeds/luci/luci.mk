@@ -1,0 +1,36 @@
+# What LuCI's luci.mk does for an app: htdocs/ goes to /www, root/ to /, and LuCI's caches are emptied.
+
+PKG_NAME?=$(notdir $(CURDIR))
+PKG_VERSION?=$(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' $(CURDIR)/../../Cargo.toml)
+PKG_RELEASE?=1
+PKG_LICENSE?=Apache-2.0
+PKG_MAINTAINER?=The glacic authors
+
+include $(INCLUDE_DIR)/package.mk
+
+define Package/$(PKG_NAME)
+  SECTION:=luci
+  CATEGORY:=LuCI
+  TITLE:=$(LUCI_TITLE)
+  DEPENDS:=$(LUCI_DEPENDS)
+  PKGARCH:=$(LUCI_PKGARCH)
+endef
+
+define Package/$(PKG_NAME)/install
+	$(if $(wildcard htdocs),$(INSTALL_DIR) $(1)/www && cp -R htdocs/. $(1)/www/)
+	$(if $(wildcard root),cp -R root/. $(1)/)
+	find $(1) -type d -exec chmod 0755 {} +
+	find $(1) -type f -exec chmod 0644 {} +
+	$(if $(wildcard root/etc/uci-defaults),chmod 0755 $(1)/etc/uci-defaults/*)
+endef
+
+define Package/$(PKG_NAME)/postinst
+#!/bin/sh
+[ -z "$${IPKG_INSTROOT}" ] || exit 0
+rm -f /tmp/luci-indexcache.*
+rm -rf /tmp/luci-modulecache/
+[ -x /etc/init.d/rpcd ] && /etc/init.d/rpcd reload
+exit 0
+endef
+
+$(eval $(call BuildPackage,$(PKG_NAME)))
