@@ -83,7 +83,8 @@ function make(section, tab, info, place) {
 		? section.taboption(tab, type, info.name, title, describe(info))
 		: section.option(type, info.name, title, place == 'table' ? null : describe(info));
 
-	o.rmempty = !info.required;
+	/* What is missing the daemon says: a required field would keep LuCI from adding another section meanwhile. */
+	o.rmempty = true;
 	if (kind == 'switch') {
 		o.default = info.default || '0';
 		/* OpenWrt has more words for a switch than LuCI. */
@@ -114,7 +115,7 @@ function make(section, tab, info, place) {
 		const items = Array.isArray(value) ? value : [ value ];
 
 		if (value == null || value === '')
-			return info.required ? shape.validate(info.shape, '') : true;
+			return true;
 		for (let item of items) {
 			const answer = shape.validate(info.shape, item);
 			if (answer !== true)

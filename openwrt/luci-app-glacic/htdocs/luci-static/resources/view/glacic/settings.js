@@ -101,15 +101,18 @@ return view.extend({
 				return false;
 			}
 
-			return (news.length ? page.ask(_('Save this?'), [ problems(news) ], _('Save')) : Promise.resolve(true))
-				.then((yes) => yes && (opensTheTrap(sections) && !this.trapBefore ? this.askTrap() : true));
+			if (opensTheTrap(sections) && !this.trapBefore)
+				return this.askTrap(news);
+
+			return news.length ? page.ask(_('Save this?'), [ problems(news) ], _('Save')) : true;
 		});
 	},
 
-	askTrap() {
+	askTrap(news) {
 		return page.ask(_('You may lock yourself out'), [
 			E('p', {}, [ _('The router itself would be guarded, and SSH and LuCI would be flows like all others: allowed only if they were learned or you allow them.') ]),
-			E('p', {}, [ _('After Save & Apply, LuCI takes the settings back by itself unless this browser reaches the router again. A connection that is open already proves little: open this page in a new window before you rely on it.') ])
+			E('p', {}, [ _('After Save & Apply, LuCI takes the settings back by itself unless this browser reaches the router again. A connection that is open already proves little: open this page in a new window before you rely on it.') ]),
+			problems(news)
 		], _('I have another way in'), 'cbi-button-negative important');
 	},
 
