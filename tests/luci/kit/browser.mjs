@@ -35,7 +35,7 @@ export class Browser {
 		await context.addCookies([ { name: 'session', value: session, url: router.url } ]);
 		const page = await context.newPage();
 
-		page.setDefaultTimeout(30000);
+		page.setDefaultTimeout(60000);
 		if (init)
 			await page.addInitScript(init, argument);
 		page.faults = [];

@@ -116,6 +116,9 @@ export function sayings(source, file) {
 	return found;
 }
 
+/* Where the help of the daemon's options comes from. */
+export const HELP = 'glacic settings';
+
 /* All that the app says: its views, its menu, and the help of the daemon's options. */
 export function allSayings(app, settings) {
 	const found = new Map();
@@ -139,7 +142,7 @@ export function allSayings(app, settings) {
 	for (const group of Object.values(JSON.parse(fs.readFileSync(path.join(app, acl), 'utf8'))))
 		add({ id: group.description, plural: null }, acl);
 	for (const option of settings.options)
-		add({ id: option.help, plural: null }, 'glacic settings');
+		add({ id: option.help, plural: null }, HELP);
 
 	return [ ...found.values() ];
 }

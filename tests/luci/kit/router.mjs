@@ -28,7 +28,7 @@ export function folders(luci) {
 
 /* What luci-base lets every session do, besides what the app's own file says. */
 const BASE = {
-	read: { ubus: { session: [ 'access' ], luci: [ 'getFeatures' ], file: [ 'list' ], uci: [ 'changes', 'get' ] } },
+	read: { ubus: { session: [ 'access' ], luci: [ 'getFeatures' ], file: [ 'list' ], uci: [ 'changes', 'get' ] }, uci: [ 'luci' ] },
 	write: { ubus: { uci: [ 'add', 'apply', 'confirm', 'delete', 'order', 'rename', 'set' ] } }
 };
 
@@ -100,7 +100,11 @@ export class Router {
 			return [ 0, { access: this.may(session, message.scope, message.object, message.function) } ];
 		case 'luci.getFeatures': return [ 0, {} ];
 		case 'file.list': return [ 4 ];
-		case 'uci.get': return this.may(session, 'uci', message.config, 'read') ? [ 0, { values: uci.values() } ] : [ 6 ];
+		case 'uci.get':
+			if (!this.may(session, 'uci', message.config, 'read'))
+				return [ 6 ];
+
+			return [ 0, { values: message.config === 'glacic' ? uci.values() : {} } ];
 		case 'uci.changes': return [ 0, { changes: uci.changes.length ? { glacic: uci.changes } : {} } ];
 		}
 		if (object === 'uci' && !this.may(session, 'uci', message.config, 'write'))

@@ -66,7 +66,7 @@ const Value = baseclass.extend({
 			throw new TypeError(_('Option "%s" contains an invalid input value.').format(this.title) + ' ' + (fault || ''));
 		if (empty || (value == this.default && this.rmempty))
 			uci.unset(this.map.config, section_id, this.option);
-		else if (JSON.stringify(value) != JSON.stringify(this.data[section_id]))
+		else if (JSON.stringify(value) != JSON.stringify(uci.get(this.map.config, section_id, this.option)))
 			uci.set(this.map.config, section_id, this.option, value);
 	}
 });
