@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::busiest::{Busiest, Tally};
 use crate::control::protocol::{ActiveDevice, ActiveService, Activity, Slot};
+use crate::firewall::Subject;
 use crate::flow::{Key, Mac, Monotonic, Now, Port, Protocol};
 
 /// How long a slot is, and how many there are: a day.
@@ -70,6 +71,12 @@ pub struct Record {
     generation: u64,
     devices: Busiest<Mac>,
     services: Busiest<(Protocol, Port)>,
+    /// What the kernel had dropped when it was last asked.
+    by_kernel: u64,
+}
+
+fn narrow(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl Record {
@@ -81,6 +88,7 @@ impl Record {
             generation: 0,
             devices: Busiest::new(),
             services: Busiest::new(),
+            by_kernel: 0,
         }
     }
 
@@ -96,7 +104,7 @@ impl Record {
         self.tally(key, Tally { connections: count, dropped: 0 }, now);
     }
 
-    /// Packets that did not pass, whoever sent them.
+    /// Packets that were not let through, whoever sent them.
     pub fn dropped(&mut self, count: u32, now: Monotonic) {
         let age = now.since(self.began);
         let slot = self.day.now(age);
@@ -105,20 +113,44 @@ impl Record {
         *slot = slot.saturating_add(count);
     }
 
+    /// Packets that the kernel has dropped by itself, as a total that only grows.
+    pub fn dropped_by_kernel(&mut self, total: u64, now: Monotonic) {
+        let more = total.saturating_sub(self.by_kernel);
+        self.by_kernel = self.by_kernel.max(total);
+        self.dropped(narrow(more), now);
+    }
+
+    /// Packets of a denied flow or device, which the kernel has dropped by itself. In the total they are with
+    /// [`Record::dropped_by_kernel`].
+    pub fn denied(&mut self, subject: Subject, packets: u64, now: Monotonic) {
+        match subject {
+            Subject::Flow(key) => self.dropped_of(&key, narrow(packets), now),
+            Subject::Device(mac) => {
+                self.age(now);
+                self.devices.add(mac, Tally { connections: 0, dropped: narrow(packets) });
+            }
+        }
+    }
+
     /// Whose packets did not pass. Counted apart from [`Record::dropped`]: the kernel tells how many, and not always of whom.
     pub fn dropped_of(&mut self, key: &Key, count: u32, now: Monotonic) {
         self.tally(key, Tally { connections: 0, dropped: count }, now);
     }
 
     fn tally(&mut self, key: &Key, tally: Tally, now: Monotonic) {
+        self.age(now);
+        self.devices.add(key.mac, tally);
+        self.services.add((key.protocol, key.port), tally);
+    }
+
+    /// Forgets what is too old for the most active ones.
+    fn age(&mut self, now: Monotonic) {
         let generation = now.since(self.began).as_secs() / GENERATION.as_secs();
         for _ in 0..generation.saturating_sub(self.generation).min(2) {
             self.devices.age();
             self.services.age();
         }
         self.generation = self.generation.max(generation);
-        self.devices.add(key.mac, tally);
-        self.services.add((key.protocol, key.port), tally);
     }
 
     /// Packets dropped in the last hour, up to five minutes more.

@@ -70,6 +70,7 @@ impl House {
             return self.tell_activity(client);
         }
         let ticket = self.errands.begin(client, Errand::Activity);
+        self.kernel.request(firewall::Request::Drops);
         self.kernel.request(firewall::Request::Counters { ticket: Some(ticket) });
     }
 

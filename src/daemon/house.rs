@@ -81,6 +81,8 @@ pub struct Due {
     pub look: Monotonic,
     /// When losses are long enough ago not to be told any more.
     pub calm: Option<Monotonic>,
+    /// What the rules have dropped.
+    pub drops: Monotonic,
     /// The learning state, for the store.
     pub keep: Monotonic,
     /// Another look at which interfaces are guarded, after one has come, gone or changed.

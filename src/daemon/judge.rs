@@ -115,7 +115,10 @@ impl Judge<'_> {
             return;
         }
         self.stats.dropped += 1;
-        self.record.dropped(1, self.now.mono);
+        // What only comes as a copy was dropped by our own rules, which count it, or by fw4.
+        if queued || self.manner.placement == Placement::Fallback {
+            self.record.dropped(1, self.now.mono);
+        }
         if let Some(key) = sender {
             self.record.dropped_of(&key, 1, self.now.mono);
         }

@@ -96,6 +96,7 @@ impl Kernel {
                 false
             }
             firewall::Request::Change { ticket, .. } | firewall::Request::Counters { ticket } => ticket.is_some(),
+            firewall::Request::Drops => false,
             firewall::Request::Device { .. } | firewall::Request::Unload => true,
         });
         self.waiting_changes = 0;

@@ -61,8 +61,11 @@ impl House {
                     }
                 }
             }
-            Report::Counters { ticket, flows, no_mac } => {
+            Report::Counters { ticket, flows, denied, no_mac } => {
                 self.stats.no_mac = no_mac;
+                for (subject, packets) in denied {
+                    self.record.denied(subject, packets, self.now.mono);
+                }
                 self.counted(flows);
                 self.send_seen();
                 match ticket.and_then(|ticket| self.errands.end(ticket)) {
@@ -84,6 +87,7 @@ impl House {
                 self.alert("ruleset", "somebody removed glacic's table: putting it back".to_owned());
                 self.kernel.again();
             }
+            Report::Drops(total) => self.record.dropped_by_kernel(total, self.now.mono),
             Report::Unloaded { .. } => {}
         }
     }

@@ -262,6 +262,7 @@ fn build(
             queue: now.mono,
             look: now.mono,
             calm: None,
+            drops: now.mono,
             keep: now.mono,
             resolve: None,
             sources: None,

@@ -24,6 +24,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const COUNT_EVERY: Duration = Duration::from_secs(300);
 /// How often names of devices are read again.
 const NAMES_EVERY: Duration = Duration::from_secs(60);
+/// How often the kernel is asked what it has dropped.
+const DROPS_EVERY: Duration = Duration::from_secs(20);
 /// How often the queue's own counts are read.
 const QUEUE_EVERY: Duration = Duration::from_secs(5);
 /// How often the learning state is handed to the store, which keeps it with the counters.
@@ -233,6 +235,9 @@ impl House {
         }
         if due(&mut self.due.queue, now, QUEUE_EVERY) {
             self.look_at_queues();
+        }
+        if due(&mut self.due.drops, now, DROPS_EVERY) && self.kernel.is_loaded() {
+            self.kernel.request(firewall::Request::Drops);
         }
         if due(&mut self.due.keep, now, KEEP_EVERY) {
             self.keep_learning(false);

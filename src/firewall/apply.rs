@@ -31,6 +31,7 @@ use crate::netlink::sets::{self, KeyBytes, Sets, TableFamily, To, Verdict};
 use crate::netlink::{Cause, Error};
 
 use super::delta::Delta;
+use super::drops::{self, Drops};
 use super::elements::{self, Element, Place};
 use super::includes::includes;
 use super::known::Known;
@@ -53,10 +54,20 @@ pub struct Kernel {
     placement: Placement,
     known: Known,
     /// Connections read from counters that a new table has ended, not reported yet.
-    carried: Vec<(Key, u64)>,
+    carried: Counted,
     no_mac: NoMac,
     /// What was told last of fw4.
     fw4_lacks: Vec<String>,
+    drops: Drops,
+}
+
+/// What counters have shown since they were last read.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// Connections that began, by flow.
+    pub flows: Vec<(Key, u64)>,
+    /// Packets of what is denied.
+    pub denied: Vec<(Subject, u64)>,
 }
 
 /// Packets without a hardware address: as counted by tables that are gone, and by the one that is there.
@@ -82,9 +93,10 @@ impl Kernel {
             loaded: None,
             placement: Placement::Guard,
             known: Known::default(),
-            carried: Vec::new(),
+            carried: Counted::default(),
             no_mac: NoMac::default(),
             fw4_lacks: Vec::new(),
+            drops: Drops::default(),
         })
     }
 
@@ -101,6 +113,8 @@ impl Kernel {
         devices: &[(Mac, DeviceMode)],
     ) -> Result<Loaded, LoadError> {
         self.tools.check("the ruleset", &ruleset(&plan))?;
+        // The rules that are there are about to be replaced, and their counters with them.
+        self.drops();
         let (wanted, mut failed) = fit(elements::wanted(flows, devices), &plan);
         let schema = schema(&plan);
         let present = self.sets.table_comment().map_err(kernel("to show its tables"))?;
@@ -140,6 +154,7 @@ impl Kernel {
         self.placement = plan.placement;
         let failed = self.fill(wanted)?;
         self.tools.load("the ruleset", &swap(plan))?;
+        self.drops.begin();
         Ok(failed)
     }
 
@@ -148,6 +163,7 @@ impl Kernel {
         // What cannot be read is lost: the old table is not as it should be.
         self.carried = self.counters().unwrap_or_default();
         self.tools.load("the ruleset", &whole(plan, &wanted))?;
+        self.drops.begin();
         self.placement = plan.placement;
         self.known = Known::default();
         wanted.into_iter().for_each(|element| self.known.put(element));
@@ -220,27 +236,40 @@ impl Kernel {
         self.known.sizes()
     }
 
-    /// Connections that began since the last call, by flow.
-    pub fn counters(&mut self) -> Result<Vec<(Key, u64)>, Error> {
-        let mut flows = std::mem::take(&mut self.carried);
+    /// What elements have counted since the last call.
+    pub fn counters(&mut self) -> Result<Counted, Error> {
+        let mut counted = std::mem::take(&mut self.carried);
         if self.loaded.is_none() {
-            return Ok(flows);
+            return Ok(counted);
         }
-        for set in Set::ALL.into_iter().filter(|set| set.shape() != Shape::Mac) {
+        for set in Set::ALL.into_iter().filter(|set| set.decides()) {
             let known = &mut self.known;
             let listed = self.sets.elements(set.name(), |shown| {
                 let Some(place) = Place::from_key(set, shown.key) else { return };
-                let began = known.began(&place, reading(&shown));
-                if let (Some(key), 1..) = (place.flow(), began) {
-                    flows.push((key, u64::from(began)));
+                let began = u64::from(known.began(&place, reading(&shown)));
+                if began == 0 {
+                    return;
                 }
+                if known.denies(&place) {
+                    counted.denied.push((subject(&place), began));
+                }
+                counted.flows.extend(place.flow().map(|key| (key, began)));
             });
             if let Err(error) = listed {
-                self.carried = flows;
+                self.carried = counted;
                 return Err(error);
             }
         }
-        Ok(flows)
+        Ok(counted)
+    }
+
+    /// Packets that the rules have dropped since this began. What cannot be read now is read the next time.
+    pub fn drops(&mut self) -> u64 {
+        let mut chains = drops::CHAINS.iter().map(|chain| self.sets.counted_by(chain));
+        if let Ok(shown) = chains.try_fold(0u64, |sum, packets| packets.map(|packets| sum.saturating_add(packets))) {
+            self.drops.read(shown);
+        }
+        self.drops.total()
     }
 
     /// Packets of guarded interfaces that carried no hardware address, since this began.

@@ -47,6 +47,11 @@ impl Known {
         self.elements.get(&element.place).is_some_and(|entry| entry.answer != element.answer)
     }
 
+    /// Whether what is there is denied.
+    pub fn denies(&self, place: &Place) -> bool {
+        self.elements.get(place).is_some_and(|entry| entry.answer == Some(Answer::Deny))
+    }
+
     /// The last reading of an element's counter.
     pub fn last(&self, element: &Element) -> Option<u32> {
         self.elements.get(&element.place).filter(|entry| entry.answer == element.answer).map(|entry| entry.reading)

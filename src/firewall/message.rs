@@ -26,6 +26,8 @@ pub enum Request {
     Device { ticket: Option<u32>, mac: Mac, before: DeviceMode, after: DeviceMode },
     /// How many connections began, by flow, since the last such report.
     Counters { ticket: Option<u32> },
+    /// How many packets the rules have dropped.
+    Drops,
     /// Leave the kernel as the placement and `fail_mode` of the loaded plan want it, and end the thread.
     Unload,
 }
@@ -50,8 +52,11 @@ pub enum Report {
     /// A change of flows or of a device was carried out, except for what `failed` names.
     Applied { ticket: Option<u32>, failed: Vec<Failure>, sizes: SetSizes },
     /// Connections that began since the last such report. Flows without any are left out.
+    /// `denied` are packets that were dropped because a flow or a whole device is denied, since then.
     /// `no_mac` counts packets without a hardware address since the thread began.
-    Counters { ticket: Option<u32>, flows: Vec<(Key, u64)>, no_mac: u64 },
+    Counters { ticket: Option<u32>, flows: Vec<(Key, u64)>, denied: Vec<(Subject, u64)>, no_mac: u64 },
+    /// Packets that the rules have dropped since the thread began.
+    Drops(u64),
     /// Connections that a denial ended. Reported when there were any, or when something failed.
     Cut { what: Subject, connections: u32, trouble: Option<String> },
     /// fw4 has been started anew; what its ruleset lacks of ours now.

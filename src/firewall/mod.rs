@@ -10,6 +10,8 @@ mod apply;
 #[cfg(target_os = "linux")]
 mod cut;
 pub mod delta;
+#[cfg(target_os = "linux")]
+mod drops;
 pub mod elements;
 pub mod includes;
 #[cfg(target_os = "linux")]

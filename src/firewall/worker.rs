@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::netlink::sets::TableFamily;
 use crate::netlink::watch::{Event, Watch};
 
-use super::apply::{Kernel, Loaded};
+use super::apply::{Counted, Kernel, Loaded};
 use super::cut::{Denied, cut};
 use super::delta::Delta;
 use super::message::{Change, Failure, LoadError, Report, Request, Subject};
@@ -241,9 +241,10 @@ impl Thread {
             }
             // What cannot be read now is in the next report.
             Request::Counters { ticket } => {
-                let flows = self.kernel.counters().unwrap_or_default();
-                out.send(Report::Counters { ticket, flows, no_mac: self.kernel.no_mac() })
+                let Counted { flows, denied } = self.kernel.counters().unwrap_or_default();
+                out.send(Report::Counters { ticket, flows, denied, no_mac: self.kernel.no_mac() })
             }
+            Request::Drops => out.send(Report::Drops(self.kernel.drops())),
             Request::Unload => {
                 let trouble = self.kernel.unload().err().map(|error| error.to_string());
                 out.send(Report::Unloaded { trouble });

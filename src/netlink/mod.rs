@@ -24,6 +24,7 @@ pub mod nflog;
 pub mod nfqueue;
 mod packet;
 mod procfs;
+mod rules;
 pub mod sets;
 mod socket;
 mod stream;
@@ -50,6 +51,8 @@ mod tests {
         nfqueue::packet(message);
         nflog::record(message);
         tables::elements(message).for_each(drop);
+        let table = tables::Table { family: tables::TableFamily::Inet, name: String::new() };
+        super::rules::packets(message, &table, "");
         tables::table(message);
         flowtables::flowtable(message);
         conntrack::connection(message);

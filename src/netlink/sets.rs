@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::attributes::messages;
 use super::exchange::{Exchange, failed, refused};
 use super::tables::{self, Table};
-use super::{Cause, Error, Family, Receipt};
+use super::{Cause, Error, Family, Receipt, rules};
 
 pub use super::key::KeyBytes;
 pub use super::tables::{Element, TableFamily, To, Verdict};
@@ -168,6 +168,22 @@ impl Sets {
         match ended {
             Ok(_) => Ok(packets),
             Err(error) if error.cause == Cause::Gone => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The packets that the rules of a chain have counted; none of a chain that is not there.
+    pub fn counted_by(&mut self, chain: &str) -> Result<u64, Error> {
+        let table = &self.table;
+        let mut packets = 0u64;
+        let ended = self.exchange.ask(
+            "read the counters of rules",
+            |builder, sequence| rules::ask(table, builder, sequence, chain),
+            |message| packets = packets.saturating_add(rules::packets(&message, table, chain).unwrap_or(0)),
+        );
+        match ended {
+            Ok(_) => Ok(packets),
+            Err(error) if error.cause == Cause::Gone => Ok(0),
             Err(error) => Err(error),
         }
     }

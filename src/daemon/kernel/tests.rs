@@ -59,6 +59,7 @@ impl Stage {
             Request::Change { ticket, changes } => format!("{} changes, {ticket:?}", changes.len()),
             Request::Device { .. } => "device".to_owned(),
             Request::Counters { ticket } => format!("counters, {ticket:?}"),
+            Request::Drops => "drops".to_owned(),
             Request::Unload => "unload".to_owned(),
         };
         self.firewall.try_iter().map(short).collect()

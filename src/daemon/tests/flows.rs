@@ -43,7 +43,7 @@ fn counts_of_flows_are_put_right_by_the_store() {
 fn no_connection_is_lost_however_many_flows_are_in_use() {
     let mut town = Town::new("seen", 64);
     let flows = (0..20_000).map(|port| (key(port), 2)).collect();
-    town.house.firewall_report(Report::Counters { ticket: None, flows, no_mac: 7 });
+    town.house.firewall_report(Report::Counters { ticket: None, flows, denied: Vec::new(), no_mac: 7 });
     let seen: u64 = town
         .store
         .try_iter()

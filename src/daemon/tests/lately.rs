@@ -21,12 +21,27 @@ fn new_flows_connections_and_drops_are_on_record() {
     town.house.apply();
     town.packet(25);
     let activity: Activity = told(&town.client("{\"method\":\"activity\"}\n"));
-    assert_eq!(activity.slots.iter().map(|slot| (slot.new_flows, slot.dropped)).collect::<Vec<_>>(), [(2, 1)]);
+    // What was logged is counted by the rule that dropped it.
+    assert_eq!(activity.slots.iter().map(|slot| (slot.new_flows, slot.dropped)).collect::<Vec<_>>(), [(2, 0)]);
     let [device] = &activity.devices[..] else { panic!("{activity:?}") };
     assert_eq!((device.mac, device.connections, device.dropped), (LAPTOP, 2, 1));
     assert_eq!(activity.services.len(), 2);
     let status: Status = told(&town.client("{\"method\":\"status\"}\n"));
-    assert_eq!((status.dropped_last_hour, status.flows.pending), (1, 1));
+    assert_eq!((status.dropped_last_hour, status.flows.pending), (0, 1));
+}
+
+#[test]
+fn what_the_rules_drop_by_themselves_is_counted_once() {
+    let mut town = Town::loaded("record-rules");
+    town.house.firewall_report(Report::Drops(5));
+    town.house.firewall_report(Report::Drops(5));
+    town.house.firewall_report(Report::Drops(9));
+    let denied = vec![(firewall::Subject::Flow(key(25)), 2), (firewall::Subject::Device(LAPTOP), 4)];
+    town.house.firewall_report(Report::Counters { ticket: None, flows: Vec::new(), denied, no_mac: 0 });
+    let status: Status = told(&town.client("{\"method\":\"status\"}\n"));
+    assert_eq!(status.dropped_last_hour, 9);
+    let activity: Activity = told(&town.client("{\"method\":\"activity\"}\n"));
+    assert_eq!((activity.devices[0].dropped, activity.services[0].dropped), (6, 2));
 }
 
 #[test]
@@ -34,9 +49,16 @@ fn the_kernel_is_asked_how_often_flows_were_used_first() {
     let mut town = Town::loaded("record-kernel");
     town.house.now.mono = NOON.mono.after(Duration::from_secs(10));
     let stream = town.client("{\"method\":\"activity\"}\n");
-    let [firewall::Request::Counters { ticket: Some(ticket) }] = town.told()[..] else { panic!() };
+    let [firewall::Request::Drops, firewall::Request::Counters { ticket: Some(ticket) }] = town.told()[..] else {
+        panic!()
+    };
     assert!(silent(&stream));
-    town.house.firewall_report(Report::Counters { ticket: Some(ticket), flows: vec![(key(443), 7)], no_mac: 0 });
+    town.house.firewall_report(Report::Counters {
+        ticket: Some(ticket),
+        flows: vec![(key(443), 7)],
+        denied: Vec::new(),
+        no_mac: 0,
+    });
     let activity: Activity = told(&stream);
     assert_eq!(activity.devices[0].connections, 7);
     let again = town.client("{\"method\":\"activity\"}\n");

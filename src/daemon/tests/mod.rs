@@ -130,6 +130,7 @@ impl Town {
                 queue: NOON.mono,
                 look: NOON.mono,
                 calm: None,
+                drops: NOON.mono,
                 keep: NOON.mono,
                 resolve: None,
                 sources: None,
@@ -252,7 +253,7 @@ impl Town {
             .collect();
         self.house.firewall_report(loaded());
         for ticket in tickets {
-            self.house.firewall_report(Report::Counters { ticket, flows: Vec::new(), no_mac: 0 });
+            self.house.firewall_report(Report::Counters { ticket, flows: Vec::new(), denied: Vec::new(), no_mac: 0 });
         }
     }
 }

@@ -418,7 +418,10 @@ fn a_full_inbox_gives_requests_back_and_loses_none() {
         assert!(matches!(given_back, Err(Full(Request::Counters { ticket: Some(1000) }))), "{given_back:?}");
         assert!((INBOX..INBOX + 16).contains(&sent), "{sent}");
         for n in 0..sent {
-            assert_eq!(at.next(), Report::Counters { ticket: u32::try_from(n).ok(), flows: Vec::new(), no_mac: 0 });
+            assert_eq!(
+                at.next(),
+                Report::Counters { ticket: u32::try_from(n).ok(), flows: Vec::new(), denied: Vec::new(), no_mac: 0 }
+            );
         }
         assert_eq!(at.worker.waiting(), 0);
     });
