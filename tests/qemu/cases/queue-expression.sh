@@ -1,5 +1,6 @@
 #!/bin/sh
 # what: the guest's kernel has the queue expression: without a reader, bypass passes and its absence drops
+# machines: all
 # checks: 9
 . /lib.sh
 

@@ -66,6 +66,12 @@ _tests() {
 	yes "$1" | head -n "${_count:-0}"
 }
 
+# figure TEXT VALUE UNIT [BUDGET]: a number for the table of figures. With a budget, to keep to it is a check.
+figure() {
+	case "$2" in '' | *[!0-9]*) check "a number is measured: $1" false ;; esac
+	echo "figure: $1 = $2 $3${4:+ of $4}"
+	[ -z "${4:-}" ] || check "$1: $2 of at most $4 $3" [ "$2" -le "$4" ]
+}
 # keep TEXT: a line that the host keeps over a cut of the power; the next boots find it in /case/kept.
 keep() { _tell "keep $*"; }
 

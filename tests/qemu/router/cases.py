@@ -8,6 +8,7 @@
     # rulesets: TESTS           files that these unit tests write into $GLACIC_RULESETS on the host, found there, too
     # programs: glacic          programs of the tree, found in /bin
     # cargo-test: NAME ARGS…    a test program, run by `cargo_test` (see guest/lib.sh)
+    # machines: all             where it runs unless told otherwise: names of machines, all, or openwrt (default: x86_64)
     # memory: 256               in megabytes
     # cpus: 1
     # seconds: 120              from the guest's ready line to its result, for each boot
@@ -21,10 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .fault import Fault
-from .native import TREE, Build
+from .build import TREE, Host
+from .machines import MACHINES, OPENWRT
 
 FOLDER = Path(__file__).resolve().parents[1] / "cases"
-KEYS = {"what", "checks", "files", "rulesets", "programs", "cargo-test", "memory", "cpus", "seconds",
+KEYS = {"what", "checks", "files", "rulesets", "programs", "cargo-test", "machines", "memory", "cpus", "seconds",
         "modules", "clock", "disk", "boots"}
 
 
@@ -38,6 +40,7 @@ class Case:
     rulesets: str | None
     programs: tuple[str, ...]
     cargo_test: tuple[str, ...]
+    machines: tuple[str, ...]
     memory: int
     cpus: int
     seconds: int
@@ -46,11 +49,11 @@ class Case:
     disk: int
     boots: int
 
-    def found_files(self, build: Build) -> dict[str, Path]:
+    def found_files(self, host: Host) -> dict[str, Path]:
         """What the case works on, by its path under /files. To find nothing is a fault, not an empty case."""
         sources = [(TREE, pattern) for pattern in self.files]
         if self.rulesets:
-            sources.append((build.rulesets(self.rulesets), "*.nft"))
+            sources.append((host.rulesets(self.rulesets), "*.nft"))
         found = {}
         for folder, pattern in sources:
             matches = {str(path.relative_to(folder)): path for path in sorted(folder.glob(pattern)) if path.is_file()}
@@ -59,11 +62,11 @@ class Case:
             found.update(matches)
         return found
 
-    def expected(self, build: Build, files: int) -> int:
+    def expected(self, host: Host, files: int) -> int:
         """The number of checks that must pass, never 0; `files` is how many files the case has."""
         words = self.checks.split()
         if words == ["listed"] and self.cargo_test:
-            count = build.tests(self.cargo_test[0], list(self.cargo_test[1:]))
+            count = host.tests(self.cargo_test[0], list(self.cargo_test[1:]))
         elif len(words) == 3 and words[0].isdigit() and words[1:] == ["a", "file"]:
             count = int(words[0]) * files
         elif len(words) == 1 and words[0].isdigit():
@@ -93,11 +96,20 @@ def read(script: Path) -> Case:
     return Case(
         name=script.stem, script=script, what=values["what"], checks=values["checks"],
         files=tuple(values.get("files", "").split()), rulesets=values.get("rulesets"), programs=tuple(values.get("programs", "").split()),
-        cargo_test=tuple(values.get("cargo-test", "").split()), memory=int(values.get("memory", "256")),
+        cargo_test=tuple(values.get("cargo-test", "").split()),
+        machines=_machines(script, values.get("machines", "x86_64")), memory=int(values.get("memory", "256")),
         cpus=int(values.get("cpus", "1")), seconds=int(values.get("seconds", "120")),
         modules=tuple(values.get("modules", "").split()), clock=values.get("clock"), disk=int(values.get("disk", "0")),
         boots=int(values.get("boots", "1")),
     )
+
+
+def _machines(script: Path, text: str) -> tuple[str, ...]:
+    names = (*MACHINES, OPENWRT) if text == "all" else tuple(text.split())
+    for name in names:
+        if name not in (*MACHINES, OPENWRT):
+            raise Fault(f"{script}: there is no machine {name}")
+    return names
 
 
 def all_cases() -> list[Case]:

@@ -22,8 +22,8 @@ from .cpio import Archive
 from .disk import Disk
 from .machines import Machine
 
-BOOT_SECONDS = 120
-"""A guest alone needs a few; on a loaded machine there were many more."""
+BOOT_SECONDS = 300
+"""A guest alone needs a few to 15; on a machine with much else to do, 50 have been seen."""
 
 TROUBLE = re.compile(rb"Kernel panic|\bOops\b|BUG: |WARNING: CPU|general protection fault|Unable to handle|rcu: INFO|Out of memory: Kill")
 """What a kernel says when the run is worth nothing any more."""
@@ -119,9 +119,29 @@ def _turned_on(machine: Machine, kernel: Path, initramfs: bytes, memory: int, cp
     with tempfile.NamedTemporaryFile(prefix="glacic-initramfs-", delete=False) as initrd:
         initrd.write(initramfs)
     words = f"glacic.nonce={listener.nonce.decode()} glacic.boot={boot}"
+    try:
+        with _on(command(machine, kernel, Path(initrd.name), memory, cpus, words, more), listener):
+            yield
+    finally:
+        os.unlink(initrd.name)
+
+
+def converse(command: Callable[[bytes], list[str]], typist, seconds: int, expected: int, log: Path,
+             follow: Callable[[str], None] | None = None) -> Outcome:
+    """Runs a guest that wants to be typed to (see openwrt.Login). `command` gets the word that its lines to the host begin with."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    tally = _Tally()
+    with open(log, "wb") as copy:
+        listener = _Listener(seconds, expected, copy, follow, tally, random.Random(), typist)
+        with _on(command(listener.nonce), listener):
+            fault = listener.fault()
+    return Outcome(fault, tally.passed, tally.boot_seconds, tally.case_seconds, log)
+
+
+@contextlib.contextmanager
+def _on(line: list[str], listener):
     qemu = subprocess.Popen(
-        command(machine, kernel, Path(initrd.name), memory, cpus, words, more),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        line, stdin=subprocess.PIPE if listener.typist else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         # Ctrl-C is for this run, which then turns its guests off.
         start_new_session=True,
     )
@@ -136,7 +156,8 @@ def _turned_on(machine: Machine, kernel: Path, initramfs: bytes, memory: int, cp
         qemu.kill()
         qemu.wait()
         qemu.stdout.close()
-        os.unlink(initrd.name)
+        if qemu.stdin:
+            qemu.stdin.close()
 
 
 @dataclass
@@ -153,7 +174,8 @@ class _Tally:
 class _Listener:
     """Follows a console from power-on to a verdict, or to the cut that the case asked for."""
 
-    def __init__(self, seconds, expected, copy, follow, tally: _Tally, chance: random.Random):
+    def __init__(self, seconds, expected, copy, follow, tally: _Tally, chance: random.Random, typist=None):
+        self.typist = typist
         self.seconds, self.expected, self.copy, self.follow, self.tally, self.chance = seconds, expected, copy, follow, tally, chance
         self.nonce = secrets.token_hex(8).encode()
         self.qemu: subprocess.Popen
@@ -198,6 +220,13 @@ class _Listener:
             for line in lines:
                 if (verdict := self._line(line.rstrip(b"\r"))) is not None:
                     return verdict or None
+                if self.typist:
+                    self._type(self.typist.answer(line))
+            if self.typist:
+                self._type(self.typist.answer(pending))
+
+    def _type(self, keys: bytes) -> None:
+        os.write(self.qemu.stdin.fileno(), keys)
 
     def _line(self, line: bytes) -> str | None:
         """Judges a line: None to go on, "" if the case passed, else the fault."""

@@ -5,12 +5,13 @@ The base is the same for all cases of a machine; a case adds an archive of its o
 import shlex
 from pathlib import Path
 
-from . import elf, kmod, native
+from . import build, elf, kmod
 from .cases import Case
 from .cpio import Archive
 from .debian import Packages
 from .fault import Fault
-from .machines import MODULES, TOOLS, Machine
+from .machines import MODULES, Machine
+from .source import Sources
 
 GUEST = Path(__file__).resolve().parents[1] / "guest"
 
@@ -18,16 +19,15 @@ GUEST = Path(__file__).resolve().parents[1] / "guest"
 class Initramfs:
     """The first file system of a machine's guests."""
 
-    def __init__(self, machine: Machine, packages: Packages, build: native.Build):
-        self.machine, self.packages, self.build = machine, packages, build
+    def __init__(self, machine: Machine, packages: Packages | Sources, programs: build.Build):
+        self.machine, self.packages, self.programs = machine, packages, programs
         self._in_base: set[str] = set()
         self.base = self._base()
 
     def shell(self) -> bytes:
-        """For a person at the console: with glacic if it can be had for this machine."""
+        """For a person at the console."""
         archive = Archive()
-        if self._has_programs():
-            self._add_programs(archive, ["glacic"])
+        self._add_programs(archive, ["glacic"])
         return self.base + archive.bytes()
 
     def case(self, case: Case, files: dict[str, Path]) -> bytes:
@@ -37,7 +37,8 @@ class Initramfs:
             archive.file(f"files/{name}", file)
         tests = case.cargo_test[:1]
         archive.file("case/arguments", f"{shlex.join(case.cargo_test)}\n".encode())
-        self._add_modules(archive, case)
+        # A disk needs what drives it.
+        self._add_modules(archive, (("virtio_pci", "virtio_blk", "ext4") if case.disk else ()) + case.modules, "order.case")
         self._add_programs(archive, [*case.programs, *tests])
         return self.base + archive.bytes()
 
@@ -55,39 +56,29 @@ class Initramfs:
         archive.program("init", GUEST / "init")
         for library in ("lib.sh", "openwrt.sh"):
             archive.file(library, GUEST / library)
-        programs = {package: self.packages.program(package) for package in TOOLS}
-        for package, program in programs.items():
-            archive.program(TOOLS[package], program)
+        programs = self.packages.tools()
+        for path, program in programs.items():
+            archive.program(path, program)
         archive.link("bin/sh", "busybox")
         self._add_libraries(archive, list(programs.values()))
-        tree = self.packages.kernel()[1]
-        names = []
-        for name, data in kmod.in_order(tree, MODULES):
-            archive.file(f"modules/{name}.ko", data)
-            names.append(name)
-        archive.file("modules/order", "".join(f"{name}\n" for name in names).encode())
+        self._add_modules(archive, MODULES, "order")
         self._in_base = archive.paths()
         return archive.bytes()
 
-    def _add_modules(self, archive: Archive, case: Case) -> None:
-        """What the case needs beyond every guest's: its disk, and what it names."""
+    def _add_modules(self, archive: Archive, wanted: tuple[str, ...], order: str) -> None:
+        """A name with `?` is for kernels that have it."""
         tree = self.packages.kernel()[1]
-        disk = ("virtio_pci", "virtio_blk", "ext4") if case.disk else ()
-        named = tuple(name.removesuffix("?") for name in case.modules if not name.endswith("?") or kmod.has(tree, name.removesuffix("?")))
-        order = ""
-        for name, data in kmod.in_order(tree, disk + named):
+        names = tuple(name.removesuffix("?") for name in wanted if not name.endswith("?") or kmod.has(tree, name.removesuffix("?")))
+        loaded = []
+        for name, data in kmod.in_order(tree, names, self.machine.merged):
             if f"modules/{name}.ko" not in self._in_base:
                 archive.file(f"modules/{name}.ko", data)
-                order += f"{name}\n"
-        archive.file("modules/order.case", order.encode())
+                loaded.append(name)
+        archive.file(f"modules/{order}", "".join(f"{name}\n" for name in loaded).encode())
 
-    def _has_programs(self) -> bool:
-        return self.build.bin_dir is not None or native.is_native(self.machine)
 
     def _add_programs(self, archive: Archive, names: list[str]) -> None:
-        if names and not self._has_programs():
-            raise Fault(f"programs for {self.machine.name} must be built beforehand (--bin-dir)")
-        programs = {name: self.build.program(name) for name in dict.fromkeys(names)}
+        programs = {name: self.programs.program(name) for name in dict.fromkeys(names)}
         for name, program in programs.items():
             archive.program(f"bin/{name}", program)
         self._add_libraries(archive, list(programs.values()))
@@ -99,8 +90,9 @@ class Initramfs:
 
     def _library(self, name: str, program: Path) -> Path:
         places = [self.packages.library]
-        if native.is_native(self.machine):
-            places.insert(0 if name.startswith(native.RUNTIME) else 1, native.library)
+        if self.programs.on_host:
+            # The host's C library runs Debian's older programs as well, and the other way round would not hold.
+            places.insert(0 if name.startswith(build.RUNTIME) else 1, build.library)
         for place in places:
             if file := place(name):
                 return file

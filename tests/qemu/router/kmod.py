@@ -27,10 +27,11 @@ def has(tree: Path, name: str) -> bool:
     return name in _files(tree) or name in _builtin(tree)
 
 
-def in_order(tree: Path, wanted: tuple[str, ...]) -> list[tuple[str, bytes]]:
+def in_order(tree: Path, wanted: tuple[str, ...], merged: tuple[str, ...] = ()) -> list[tuple[str, bytes]]:
     """The modules `wanted` and all they need, each after those it depends on.
 
-    `tree` is a kernel's folder under lib/modules. Names built into the kernel need no file."""
+    `tree` is a kernel's folder under lib/modules. Names built into the kernel need no file, nor do those that this kernel
+    has `merged` into others."""
     files, builtin = _files(tree), _builtin(tree)
     order: dict[str, bytes] = {}
 
@@ -47,7 +48,10 @@ def in_order(tree: Path, wanted: tuple[str, ...]) -> list[tuple[str, bytes]]:
     if FIRST in files:
         add(FIRST, "libcrc32c wants it")
     for name in wanted:
-        add(name, "every guest loads it")
+        if name not in merged:
+            add(name, "guests load it")
+        elif has(tree, name):
+            raise Fault(f"kernel {tree.name} has a module {name} of its own, contrary to the table of machines")
     return list(order.items())
 
 

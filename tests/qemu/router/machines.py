@@ -2,7 +2,13 @@
 
 `-accel tcg` is given always: a host that offers KVM to a virtual machine may well hang in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+SUITE = "bookworm"
+"""The Debian release of kernels and tools: 6.1, close to what routers run."""
+
+NEWER_SUITE = "bookworm-backports"
+"""Where the newer kernel comes from: 6.12, as in OpenWrt 25.12."""
 
 
 @dataclass(frozen=True)
@@ -10,31 +16,54 @@ class Machine:
     """One kind of router: how QEMU makes it and what Debian calls its parts."""
 
     name: str
-    """As in `--machine`; the first word of Rust's target triples, too."""
+    """As in `--machine`."""
+    target: str
+    """What its programs are built for, as cross/targets names it."""
     debian: str
-    """Debian's name of the architecture."""
+    """Debian's name of the architecture that its tools come from, if they come from there."""
     kernel: str
-    """The meta package that names the current kernel."""
+    """The meta package that names the current kernel, or the package of its source (see source.py)."""
     qemu: tuple[str, ...]
     """Program, machine type and CPU."""
     console: str
+    kernel_suite: str = SUITE
+    from_source: bool = False
+    """Debian has neither kernel nor tools for it: they are built, once."""
+    nightly: bool = False
+    """Not among `--all`."""
+    merged: tuple[str, ...] = ()
+    """Modules that are a part of others in this kernel."""
+    lacks: dict[str, str] = field(default_factory=dict, hash=False)
+    """What this machine cannot do: a module, and why. A case that needs it is told of in the table of results, and
+    a machine that has it after all is a fault."""
 
+
+_X86 = ("qemu-system-x86_64", "-M", "pc", "-cpu", "max")  # `max` has RDRAND; with the default CPU a guest waits for entropy
+_CLOUD = "Debian's cloud kernels are built without MTD"
+_NO_FLASH = {name: _CLOUD for name in ("mtdram", "jffs2", "ubifs", "nandsim")}
 
 MACHINES = {
     machine.name: machine
     for machine in (
-        # `max` has RDRAND; with the default CPU a guest waits for entropy.
-        Machine("x86_64", "amd64", "linux-image-cloud-amd64", ("qemu-system-x86_64", "-M", "pc", "-cpu", "max"), "ttyS0"),
-        Machine("aarch64", "arm64", "linux-image-cloud-arm64",
-                ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53"), "ttyAMA0"),
-        Machine("armv7", "armhf", "linux-image-armmp", ("qemu-system-arm", "-M", "virt", "-cpu", "cortex-a7"), "ttyAMA0"),
-        Machine("mipsel", "mipsel", "linux-image-4kc-malta",
+        Machine("x86_64", "x86_64", "amd64", "linux-image-cloud-amd64", _X86, "ttyS0", lacks=_NO_FLASH),
+        # Not the cloud kernel: at 6.12 it oopses in QEMU 7.2.
+        Machine("x86_64-newer", "x86_64", "amd64", "linux-image-amd64", _X86, "ttyS0",
+                kernel_suite=NEWER_SUITE, merged=("nft_objref",)),
+        Machine("aarch64", "aarch64", "arm64", "linux-image-cloud-arm64",
+                ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53"), "ttyAMA0", lacks=_NO_FLASH),
+        Machine("armv7", "armv7", "armhf", "linux-image-armmp",
+                ("qemu-system-arm", "-M", "virt", "-cpu", "cortex-a7"), "ttyAMA0",
+                lacks={"mtdram": "Debian's armmp kernel is built without it"}),
+        Machine("mipsel", "mipsel", "mipsel", "linux-image-4kc-malta",
                 ("qemu-system-mipsel", "-M", "malta", "-cpu", "24Kc"), "ttyS0"),
+        # Big-endian, as most of the ath79 routers.
+        Machine("mips", "mips", "", "linux-source-6.1",
+                ("qemu-system-mips", "-M", "malta", "-cpu", "24Kf"), "ttyS0", from_source=True, nightly=True),
     )
 }
 
-SUITE = "bookworm"
-"""The Debian release of kernels and tools: 6.1, close to what routers run."""
+OPENWRT = "openwrt"
+"""Not in the table: the image that $OPENWRT_IMAGE names, on the machine it is for (see openwrt.py)."""
 
 TOOLS = {"busybox-static": "bin/busybox", "nftables": "usr/sbin/nft", "iproute2": "bin/ip", "conntrack": "usr/sbin/conntrack"}
 """Debian packages whose programs every guest has, each with its program's path."""

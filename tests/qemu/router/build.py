@@ -1,13 +1,15 @@
-"""What the host brings into a guest of its own architecture: glacic and its test programs, built by cargo.
+"""What the tree brings into a guest: glacic and its test programs.
 
-They are linked with the host's C library, so for such a guest that library comes from the host, too:
-it runs Debian's older programs as well, and the other way round would not hold."""
+For routers they are built as they are shipped: static, small, with no library of the host (scripts/cross-build). What a
+guest of the host's own architecture can have as well is what cargo builds for the host (`--host-programs`): quicker to
+have, linked with the host's C library, which then comes along."""
 
 import json
 import os
 import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from .fault import Fault
@@ -19,8 +21,13 @@ RUNTIME = ("ld-", "libc.so", "libm.so", "libdl.so", "librt.so", "libpthread.so",
 """Beginnings of the names of what belongs to one build of the C library, and must not be mixed."""
 
 
+def target() -> Path:
+    """Cargo's folder of what was built, in which results of runs are, too."""
+    return Path(os.environ.get("CARGO_TARGET_DIR") or TREE / "target").resolve()
+
+
 def is_native(machine: Machine) -> bool:
-    return machine.name == platform.machine()
+    return machine.target == platform.machine()
 
 
 def library(name: str) -> Path | None:
@@ -34,24 +41,18 @@ def library(name: str) -> Path | None:
     return None
 
 
-class Build:
-    """Programs of this tree, built when they are asked for."""
+class Host:
+    """Programs that run here, built by cargo when they are asked for, and what they tell about themselves."""
 
-    def __init__(self, target: Path, bin_dir: Path | None = None):
-        self.bin_dir = bin_dir
-        """A folder of programs built beforehand: `glacic`, and test programs by the names of their targets."""
-        self._stripped = target / "qemu" / "programs"
+    def __init__(self):
+        self._stripped = target() / "qemu" / "programs"
         self._built: dict[str, Path] = {}
+        self._filled: dict[str, Path | Fault] = {}
 
     def program(self, name: str) -> Path:
         """`glacic`, `unit` (the library's own tests) or a test program, stripped of what only a debugger reads."""
         if name not in self._built:
-            if self.bin_dir is None:
-                self._built[name] = self._strip(name, self._cargo(name))
-            else:
-                self._built[name] = self.bin_dir / name
-                if not self._built[name].exists():
-                    raise Fault(f"{self.bin_dir} has no program {name}")
+            self._built[name] = self._strip(name, self._cargo(name))
         return self._built[name]
 
     def tests(self, name: str, arguments: list[str]) -> int:
@@ -64,7 +65,19 @@ class Build:
 
     def rulesets(self, tests: str) -> Path:
         """The folder that unit tests of this name fill when $GLACIC_RULESETS names one."""
-        folder = self._stripped.parent / "rulesets" / tests.replace(":", "_")
+        if tests not in self._filled:
+            try:
+                self._filled[tests] = self._fill(tests)
+            except Fault as fault:
+                # Once is enough, however many machines have the case.
+                self._filled[tests] = fault
+        filled = self._filled[tests]
+        if isinstance(filled, Fault):
+            raise filled
+        return filled
+
+    def _fill(self, tests: str) -> Path:
+        folder = target() / "qemu" / "rulesets" / tests.replace(":", "_")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         # They load into a network namespace of their own, for which a user needs to be root in one.
@@ -100,3 +113,35 @@ class Build:
             subprocess.run(["strip", "--strip-debug", "-o", fresh, program], check=True)
             fresh.rename(stripped)
         return stripped
+
+
+class Build:
+    """The programs of one machine."""
+
+    def __init__(self, machine: Machine, host: Host, on_host: bool = False, folder: Path | None = None):
+        """`folder` has programs built beforehand: FOLDER/TARGET/glacic, or FOLDER/glacic."""
+        if on_host and not is_native(machine):
+            raise Fault(f"a host of {platform.machine()} builds no programs of its own for {machine.name}")
+        self.machine, self.host, self.on_host = machine, host, on_host
+        base = folder or shipped()
+        self._folder = base / machine.target if (base / machine.target).is_dir() else base
+
+    def program(self, name: str) -> Path:
+        """`glacic` or a test program by the name of its target."""
+        if self.on_host:
+            return self.host.program(name)
+        program = self._folder / name
+        if not program.exists():
+            raise Fault(f"there is no {program}")
+        return program
+
+
+def shipped() -> Path:
+    return target() / "cross"
+
+
+def cross_build(targets: list[str], tests: bool) -> None:
+    """Builds what is shipped, for all targets at once, and the test programs if a case runs one."""
+    command = ["scripts/cross-build", *(["--tests"] if tests else []), *targets]
+    if subprocess.run(command, cwd=TREE, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode != 0:
+        raise Fault(f"`{' '.join(command)}` failed")
