@@ -1,8 +1,10 @@
 """That the packages are what opkg and apk take, the same in both formats, and the same however often they are made."""
 
+import gzip
 import hashlib
 import os
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -114,6 +116,21 @@ class Formats(unittest.TestCase):
             order = "big" if elf[5] == 2 else "little"
             wanted = next(value for name, value in machines.items() if fields["Architecture"].startswith(name))
             self.assertEqual((elf[5], int.from_bytes(elf[18:20], order)), wanted, file.name)
+
+    def test_an_index_tells_of_every_package_what_opkg_asks_for(self):
+        feed = folder()
+        for file in found(".ipk")[:3]:
+            (feed / file.name).write_bytes(file.read_bytes())
+        subprocess.run([sys.executable, TREE / "openwrt/pack/index.py", feed], check=True)
+        text = (feed / "Packages").read_text()
+        self.assertEqual(gzip.decompress((feed / "Packages.gz").read_bytes()).decode(), text)
+        entries = [read_ipk.control_fields(f"{entry}\n") for entry in text.strip().split("\n\n")]
+        self.assertEqual({entry["Filename"] for entry in entries}, {file.name for file in feed.glob("*.ipk")})
+        for entry in entries:
+            data = (feed / entry["Filename"]).read_bytes()
+            self.assertEqual((int(entry["Size"]), entry["SHA256sum"]), (len(data), hashlib.sha256(data).hexdigest()))
+            fields = read_ipk.read(data)[0]
+            self.assertEqual(fields, {name: entry[name] for name in fields})
 
     def test_the_vendor_table_is_as_its_format_says(self):
         (file,) = DIST.glob("glacic-vendors_*.ipk")
