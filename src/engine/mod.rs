@@ -9,7 +9,7 @@ pub mod decide;
 pub mod devices;
 pub mod events;
 mod learning;
-mod limit;
+pub(crate) mod limit;
 mod policy;
 pub mod scan;
 
