@@ -42,11 +42,12 @@ export function flows() {
 			const pending = (d < 4 || d == 7) && s >= 4 && next() < .4;
 			const state = pending ? 'pending' : next() < .15 ? 'denied' : 'allowed';
 			const last = Math.floor(next() * next() * 80000);
-			const names = next() < .6 ? [ NAMES[Math.floor(next() * NAMES.length)] ] : [];
+			const names = proto !== 'icmp' && next() < .6 ? [ NAMES[Math.floor(next() * NAMES.length)] ] : [];
 			all.push({
 				id: all.length + 1, mac, device, vendor, proto, port, service, destination: 'any', state,
 				origin: state === 'allowed' && next() < .7 ? 'learned' : state === 'pending' ? 'learned' : 'user', zone: 'lan',
 				first_seen: now() - last - Math.floor(next() * (pending ? 3000 : 900000)), last_seen: now() - last,
+				decided: state !== 'pending' && next() < .8 ? now() - last - 4000 : null,
 				connections: 1 + Math.floor(next() * next() * (pending ? 40 : 4000)), packets: null, bytes: null, app: null,
 				names: names.map(([ name, source, confidence ]) => ({ name, source, confidence }))
 			});

@@ -7,8 +7,8 @@
 
 /* When a flow got its state, as far as the daemon's record of events reaches back. */
 function decided(flow, events) {
-	if (flow.decided_at)
-		return fmt.ago(flow.decided_at);
+	if (flow.decided)
+		return fmt.ago(flow.decided);
 	if (flow.state == 'pending')
 		return E('span', {}, [ _('not yet') ]);
 

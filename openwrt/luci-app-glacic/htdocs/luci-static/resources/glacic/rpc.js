@@ -52,7 +52,7 @@ return baseclass.extend({
 	stats: declare('stats'),
 	flowList: declare('flow_list', [ 'filter', 'sort', 'descending', 'offset', 'limit' ]),
 	flowGet: declare('flow_get', [ 'id' ]),
-	deviceList: declare('device_list', [ 'offset', 'limit' ]),
+	deviceList: declare('device_list', [ 'sort', 'descending', 'offset', 'limit' ]),
 	activity: declare('activity'),
 	eventList: declare('event_list', [ 'after', 'limit' ]),
 	settings: declare('settings'),

@@ -47,7 +47,7 @@ function bars(slots, step, member, title, cls) {
 
 	return E('figure', { 'class': 'glacic-chart ' + cls }, [
 		E('figcaption', {}, [ E('strong', {}, [ title ]), ' ', E('span', { 'class': 'glacic-dim' }, [ _('%s in all').format(fmt.count(total)) ]) ]),
-		svg('svg', { 'viewBox': '0 0 %d %d'.format(WIDTH + 40, HEIGHT + 22), 'role': 'img', 'aria-label': label, 'preserveAspectRatio': 'none' }, [
+		svg('svg', { 'viewBox': '0 0 %d %d'.format(WIDTH, HEIGHT + 1), 'role': 'img', 'aria-label': label, 'preserveAspectRatio': 'none' }, [
 			svg('line', { 'class': 'glacic-axis', 'x1': 0, 'y1': HEIGHT + .5, 'x2': WIDTH, 'y2': HEIGHT + .5 }),
 			svg('line', { 'class': 'glacic-axis glacic-fine', 'x1': 0, 'y1': .5, 'x2': WIDTH, 'y2': .5 })
 		].concat(slots.filter((slot) => slot[member] > 0).map((slot) => {
@@ -143,11 +143,14 @@ return view.extend({
 			]);
 		}
 
-		if (events.last < this.last)
+		/* Numbers that begin anew are those of a daemon that was started anew. */
+		if (events.last < this.last) {
 			L.dom.content(this.events, []);
-		this.last = events.last || 0;
-		for (let e of events.events || [])
+			this.last = 0;
+		}
+		for (let e of (events.events || []).filter(({ seq }) => seq > this.last))
 			this.events.prepend(E('li', {}, [ E('span', { 'class': 'glacic-when' }, [ fmt.ago(e.time) ]), ' ', E('span', {}, event(e)) ]));
+		this.last = Math.max(this.last, events.last || 0);
 		while (this.events.children.length > 100)
 			this.events.lastElementChild.remove();
 		this.quiet.hidden = this.events.children.length > 0;

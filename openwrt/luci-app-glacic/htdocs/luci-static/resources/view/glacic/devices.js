@@ -7,7 +7,7 @@
 'require glacic.decide as decide';
 
 /*
- * Every device that was seen: its name and mode can be changed here, unless the configuration has a section for it;
+ * Every device that was seen, the latest first: its name and mode can be changed here, unless the configuration has a section for it;
  * then that section holds, and is changed in Settings.
  */
 
@@ -21,7 +21,7 @@ return view.extend({
 	wanted: STEP,
 
 	fetch() {
-		const ask = (offset, devices) => glacic.deviceList(offset, Math.min(500, this.wanted - offset)).then((reply) => {
+		const ask = (offset, devices) => glacic.deviceList('last_seen', true, offset, Math.min(500, this.wanted - offset)).then((reply) => {
 			const some = reply.devices || [];
 			devices.push(...some);
 

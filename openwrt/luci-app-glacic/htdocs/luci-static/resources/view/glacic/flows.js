@@ -263,7 +263,7 @@ return view.extend({
 		return E('div', { 'class': 'glacic-tools', 'role': 'search' }, [
 			E('label', { 'for': 'glacic-search', 'class': 'glacic-grow' }, [ E('span', {}, [ _('Search') ]), E('input', {
 				'id': 'glacic-search', 'type': 'search', 'class': 'cbi-input-text', 'value': this.asked.search,
-				'placeholder': _('Device, address, protocol or port'), 'autocomplete': 'off', 'spellcheck': 'false', 'maxlength': 100,
+				'placeholder': _('Device, address, service or port'), 'autocomplete': 'off', 'spellcheck': 'false', 'maxlength': 100,
 				'input': (ev) => {
 					window.clearTimeout(typing);
 					typing = window.setTimeout(() => this.ask({ search: ev.target.value.trim() }), 250);
