@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import os
+import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -147,6 +149,32 @@ class Formats(unittest.TestCase):
         self.assertGreater(len(lines), 10)
         self.assertIn(b"\nb827eb\tRaspberry Pi Foundation\n", table)
         self.assertGreater(table.count(b"\n"), 30000)
+
+    def test_a_translation_is_found_as_luci_looks_for_it(self):
+        sys.path.insert(0, str(TREE / "openwrt/pack"))
+        import lmo
+
+        # From po2lmo's own hash, with each length of the rest and a byte that is negative to C.
+        known = {"Allowed %d flow.\x020": 0xBB6C5F89, "Fl\u00fcsse": 0xD35AC93C}
+        self.assertEqual({text: lmo.sfh(text.encode()) for text in known}, known)
+        translations = sorted((TREE / "openwrt/luci-app-glacic/po").glob("[!t]*/*.po"))
+        self.assertTrue(translations)
+        for file in translations:
+            language, text = file.parent.name, file.read_text()
+            (package_file,) = DIST.glob(f"luci-i18n-glacic-{language}_*_all.ipk")
+            members = read_ipk.read(package_file.read_bytes())[2]
+            data = next(data for member, data in members if member.name == f"./usr/lib/lua/luci/i18n/glacic.{language}.lmo")
+            (start,) = struct.unpack(">I", data[-4:])
+            index = list(struct.iter_unpack(">4I", data[start:-4]))
+            self.assertEqual(index, sorted(index))
+            found = {key: data[offset : offset + length].decode() for key, _, offset, length in index}
+            self.assertIn("nplurals=", found[0])
+            pairs = re.findall(r'^msgid "(.+)"\nmsgstr "(.+)"$', text, re.MULTILINE)
+            self.assertGreater(len(pairs), 100)
+            for original, translated in pairs:
+                if original != translated:
+                    plain = original.replace('\\"', '"')
+                    self.assertEqual(found[lmo.sfh(plain.encode())], translated.replace('\\"', '"'))
 
     def test_the_same_tree_gives_the_same_bytes_whoever_makes_them(self):
         made = []

@@ -92,7 +92,7 @@ class Root:
         self.sh("fw4 start")
 
     def busybox(self):
-        shutil.copy("/bin/busybox", self.path / "bin/busybox")
+        self.program("/bin/busybox")
         names = subprocess.run(["/bin/busybox", "--list"], check=True, capture_output=True, text=True).stdout.split()
         for name in names:
             if name not in ("busybox", "modprobe", "insmod", "reboot", "poweroff", "halt", "init"):

@@ -1,4 +1,5 @@
-# What LuCI's luci.mk does for an app: htdocs/ goes to /www, root/ to /, and LuCI's caches are emptied.
+# What LuCI's luci.mk does for an app: htdocs/ goes to /www, root/ to /, and LuCI's caches are emptied. A package of its own
+# for each language below po/.
 
 PKG_NAME?=$(notdir $(CURDIR))
 PKG_VERSION?=$(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' $(CURDIR)/../../Cargo.toml)
@@ -34,3 +35,24 @@ exit 0
 endef
 
 $(eval $(call BuildPackage,$(PKG_NAME)))
+
+LUCI_BASENAME?=$(patsubst luci-app-%,%,$(PKG_NAME))
+
+define Pack/Language
+define Package/luci-i18n-$(LUCI_BASENAME)-$(1)
+  SECTION:=luci
+  TITLE:=$(PKG_NAME) - $(1) translation
+  DEPENDS:=$(PKG_NAME)
+  PKGARCH:=all
+endef
+
+define Package/luci-i18n-$(LUCI_BASENAME)-$(1)/install
+	$$(INSTALL_DIR) $$(1)/usr/lib/lua/luci/i18n
+	python3 $(TOPDIR)/../lmo.py po/$(1)/$(LUCI_BASENAME).po $$(1)/usr/lib/lua/luci/i18n/$(LUCI_BASENAME).$(1).lmo
+	chmod 0644 $$(1)/usr/lib/lua/luci/i18n/$(LUCI_BASENAME).$(1).lmo
+endef
+
+$$(eval $$(call BuildPackage,luci-i18n-$(LUCI_BASENAME)-$(1)))
+endef
+
+$(foreach language,$(filter-out templates,$(notdir $(wildcard po/*))),$(eval $(call Pack/Language,$(language))))
