@@ -119,6 +119,16 @@ mod tests {
     }
 
     #[test]
+    fn a_newcomer_takes_a_place_only_when_as_much_was_told_of_newcomers() {
+        let mut table = Busiest::new();
+        (0..64).for_each(|who| table.add(who, tally(100)));
+        (1000..1099).for_each(|forged| table.add(forged, tally(1)));
+        assert!(table.places.iter().all(|place| place.who < 64));
+        table.add(2000, tally(1));
+        assert_eq!(table.places.iter().filter(|place| place.who < 64).count(), 63);
+    }
+
+    #[test]
     fn a_full_table_takes_in_who_becomes_active() {
         let mut table = Busiest::new();
         (0..64).for_each(|who| table.add(who, tally(100)));

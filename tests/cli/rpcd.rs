@@ -184,17 +184,17 @@ fn all_are_told_soon(place: &Place, status: u64) {
         ("flow_allow", json!({"ids": [1]})),
         ("learning_set", json!({"on": false})),
     ] {
-        let started = Instant::now();
-        let run = call(place, method, &arguments);
-        // The limit is 0.8 s; a busy machine takes its time to start a program.
-        assert!(started.elapsed() < Duration::from_secs(5), "{method}: {:?}", started.elapsed());
-        let error = answer(&run)["error"].clone();
-        assert_eq!(
-            (run.code, &error["code"], &error["status"]),
-            (69, &json!("unavailable"), &json!(status)),
-            "{method}"
-        );
-        assert!(error["message"].as_str().is_some_and(|message| message.contains("service glacic")), "{error}");
+        // The limit is 0.8 s; a busy machine may need several attempts to start a program in the rest.
+        let soon = (0..10).any(|_| {
+            let started = Instant::now();
+            let run = call(place, method, &arguments);
+            let error = answer(&run)["error"].clone();
+            let told = (run.code, &error["code"], &error["status"]);
+            assert_eq!(told, (69, &json!("unavailable"), &json!(status)), "{method}");
+            assert!(error["message"].as_str().is_some_and(|message| message.contains("service glacic")), "{error}");
+            started.elapsed() < Duration::from_secs(1)
+        });
+        assert!(soon, "{method} is never answered within a second");
     }
 }
 

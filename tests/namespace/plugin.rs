@@ -15,7 +15,7 @@ use crate::kit::daemon::{Config, program};
 use crate::kit::network::Family;
 use crate::kit::server::{TcpServer, UdpServer};
 use crate::kit::wait::{limit, within};
-use crate::kit::{Daemon, Mode, Placement, eventually, home, settle};
+use crate::kit::{Daemon, Mode, Placement, home, settle};
 
 /// One call, as rpcd makes it.
 fn once(config: &Config, method: &str, arguments: &Value) -> Value {
@@ -230,15 +230,15 @@ fn a_daemon_that_is_stopped_is_not_waited_for() {
     daemon.signal(libc::SIGSTOP);
     for (method, arguments) in [("status", json!({})), ("flow_list", json!({})), ("learning_set", json!({"on": false}))]
     {
-        let started = Instant::now();
-        let answer = once(&config, method, &arguments);
-        assert_eq!(
-            (&answer["error"]["code"], &answer["error"]["status"]),
-            (&json!("unavailable"), &json!(7)),
-            "{answer}"
-        );
-        // It gives the daemon 0.8 s; a busy machine takes its time to start a program.
-        assert!(started.elapsed() < Duration::from_secs(5), "{method}: {:?}", started.elapsed());
+        // It gives the daemon 0.8 s; a busy machine may need several attempts to start a program in the rest.
+        let soon = (0..10).any(|_| {
+            let started = Instant::now();
+            let answer = once(&config, method, &arguments);
+            let error = &answer["error"];
+            assert_eq!((&error["code"], &error["status"]), (&json!("unavailable"), &json!(7)), "{answer}");
+            started.elapsed() < Duration::from_secs(1)
+        });
+        assert!(soon, "{method} is never answered within a second");
     }
     let text = config.text();
     assert_eq!(once(&config, "check", &json!({"config": text}))["ok"], true, "what needs no daemon goes on");
@@ -267,11 +267,13 @@ fn the_old_configuration_lets_an_owner_in_again() {
     locked.write();
     daemon.signal(libc::SIGHUP);
     events.wait_for("the new configuration is taken", |event| event.what == What::ConfigReloaded);
-    eventually("the owner has locked himself out", || reaches().connected().is_none().then_some(()));
+    let patience = Duration::from_secs(60);
+    let out = within(patience, || reaches().connected().is_none().then_some(()));
+    assert!(out.is_some(), "the owner has locked himself out");
 
     // What LuCI does when nobody confirms: the old file is put back, and the service reloaded.
     config.write();
     daemon.signal(libc::SIGHUP);
     events.wait_for("the old configuration is taken", |event| event.what == What::ConfigReloaded);
-    eventually("the owner is in again", || reaches().connected().map(drop));
+    assert!(within(patience, || reaches().connected()).is_some(), "the owner is in again");
 }

@@ -155,6 +155,8 @@ fn devices_are_searched_and_sorted_by_everything_that_is_shown() {
     let mut store = five(&scratch);
     let block = Request::DeviceSet { ticket: 1, device: mac(3).to_string(), name: None, mode: Some(DeviceMode::Block) };
     ask(&mut store, block, at(600));
+    let gre = Key::service(mac(3), Protocol(47), Port::Number(0));
+    ask(&mut store, Request::Seen(vec![crate::store::Seen { key: gre, at: at(950).wall, connections: 1 }]), at(950));
     let mut listed = |query| {
         let page = devices(&mut store, query);
         (page.devices.iter().map(|device| device.mac.0[5]).collect::<Vec<_>>(), page.total)
@@ -174,7 +176,7 @@ fn devices_are_searched_and_sorted_by_everything_that_is_shown() {
         (DeviceSort::Mode, [1, 2, 3], [3, 1, 2]),
         (DeviceSort::Zone, [1, 2, 3], [1, 2, 3]),
         (DeviceSort::FirstSeen, [3, 2, 1], [1, 2, 3]),
-        (DeviceSort::LastSeen, [3, 2, 1], [1, 2, 3]),
+        (DeviceSort::LastSeen, [2, 1, 3], [3, 1, 2]),
         (DeviceSort::Allowed, [3, 1, 2], [1, 2, 3]),
         (DeviceSort::Pending, [2, 1, 3], [1, 3, 2]),
         (DeviceSort::Denied, [1, 3, 2], [2, 1, 3]),
