@@ -35,12 +35,16 @@ async function clean(page, what) {
 	assert.deepEqual(faults(page), [], what);
 }
 
+/* A character that turns or hides others, as it is shown: by its number. */
+const plain = (name) => name.replace(/[\u202e\u202c\u2066]/g, (c) => `U+${c.charCodeAt(0).toString(16).toUpperCase()}`);
+
 /* The name stands there letter by letter, in a direction of its own, and inside the page. */
 async function shown(page, name) {
-	const element = page.locator('bdi').filter({ hasText: name }).first();
+	const element = page.locator('bdi').filter({ hasText: plain(name) }).first();
 
 	await element.waitFor();
-	assert.equal(await element.textContent(), name);
+	assert.equal(await element.textContent(), plain(name));
+	assert.doesNotMatch(await page.locator('#view').textContent(), /[\u202a-\u202e\u2066-\u2069]/, 'nothing turns the text around it');
 	assert.equal(await element.evaluate((node) => getComputedStyle(node).unicodeBidi), 'isolate');
 }
 
@@ -112,7 +116,7 @@ test('names of destinations (recorded replies) are text, in lists, details and f
 		if (name === 'flows') {
 			await page.getByRole('button', { name: /^Details/ }).click();
 			for (const text of NAMES)
-				await page.locator('.glacic-hints bdi').filter({ hasText: text }).waitFor();
+				await page.locator('.glacic-hints bdi').filter({ hasText: plain(text) }).waitFor();
 		}
 		await shown(page, NAMES[0]);
 		assert.ok(await fits(page), `${name} is no wider than its window`);

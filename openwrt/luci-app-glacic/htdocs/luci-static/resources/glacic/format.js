@@ -12,6 +12,9 @@ const CLOCK_SET = 1767225600;
 
 const MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
 
+/* Controls, zero-width spaces, marks, embeddings, overrides and isolates; not the joiners that scripts and emoji need. */
+const ODD = /([\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff])/;
+
 const STATES = {
 	pending: { sign: '?', word: () => _('waiting') },
 	allowed: { sign: '✓', word: () => _('allowed') },
@@ -51,9 +54,13 @@ return baseclass.extend({
 		return Math.round(Date.now() / 1000 + this.ahead);
 	},
 
-	/* A name that somebody on the network chose. */
+	/* A name that somebody on the network chose. Characters that turn or hide others are shown by their number. */
 	name(text, cls) {
-		return E('bdi', { 'class': 'glacic-name' + (cls ? ' ' + cls : '') }, [ '' + text ]);
+		const pieces = ('' + text).split(ODD).map((piece, i) => (i % 2) ? E('span', { 'class': 'glacic-odd' }, [
+			'U+' + piece.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')
+		]) : piece);
+
+		return E('bdi', { 'class': 'glacic-name' + (cls ? ' ' + cls : '') }, pieces);
 	},
 
 	count(number) {

@@ -119,11 +119,16 @@ return baseclass.extend({
 	},
 
 	/*
-	 * Calls `fetch` now and every `interval` seconds and gives its result to `show`. `now()` asks at once, and lets
-	 * answers that were on their way be forgotten: they do not know yet what was just decided.
+	 * Calls `fetch` every `interval` seconds and gives its result to `show`. `first()` takes what the view has loaded,
+	 * or the error in its place. `now()` asks at once, and lets answers that were on their way be forgotten: they do
+	 * not know yet what was just decided.
 	 */
 	live(fetch, show, interval) {
 		let age = 0;
+		const good = (result) => {
+			this.content.classList.add('glacic-once');
+			show(result);
+		};
 		const turn = () => {
 			const mine = age;
 
@@ -131,7 +136,7 @@ return baseclass.extend({
 				if (mine !== age)
 					return;
 				this.recover();
-				show(result);
+				good(result);
 			}).catch((e) => {
 				if (mine !== age)
 					return;
@@ -143,7 +148,10 @@ return baseclass.extend({
 
 		poll.add(turn, interval);
 
-		return { now: () => { age++; return turn() } };
+		return {
+			first: (result) => (result instanceof Error) ? this.fail(result) : good(result),
+			now: () => { age++; return turn() }
+		};
 	},
 
 	button(text, cls, click, attributes) {

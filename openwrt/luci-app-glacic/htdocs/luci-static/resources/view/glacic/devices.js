@@ -194,10 +194,7 @@ return view.extend({
 		]);
 
 		this.live = page.live(() => this.fetch(), (reply) => this.show(reply), 5);
-		if (first instanceof Error)
-			page.fail(first);
-		else
-			this.show(first);
+		this.live.first(first);
 
 		return node;
 	}

@@ -307,10 +307,7 @@ return view.extend({
 
 		this.live = page.live(() => this.fetch(this.asked.offset, PAGE), (reply) => this.show(reply), 5);
 		this.updateHead();
-		if (first instanceof Error)
-			page.fail(first);
-		else
-			this.show(first);
+		this.live.first(first);
 
 		return node;
 	}

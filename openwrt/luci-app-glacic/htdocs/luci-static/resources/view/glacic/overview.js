@@ -155,10 +155,7 @@ return view.extend({
 		]);
 
 		this.live = page.live(() => glacic.status(), (s) => this.show(s), 3);
-		if (first instanceof Error)
-			page.fail(first);
-		else
-			this.show(first);
+		this.live.first(first);
 
 		return node;
 	}

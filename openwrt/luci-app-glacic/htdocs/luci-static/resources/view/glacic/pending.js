@@ -299,10 +299,7 @@ return view.extend({
 		this.heading.tabIndex = -1;
 
 		this.live = page.live(() => this.fetch(), (reply) => this.show(reply), 2);
-		if (first instanceof Error)
-			page.fail(first);
-		else
-			this.show(first);
+		this.live.first(first);
 
 		return node;
 	}
