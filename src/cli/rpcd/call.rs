@@ -17,17 +17,17 @@ use crate::control::protocol::{Code, Error, Request};
 /// How long everything may take that changes nothing: whoever looks at a page wants to know soon that nobody answers.
 const SOON: Duration = Duration::from_millis(800);
 
+/// How long the arguments may take. rpcd hands them over at once; this is for whoever never closes standard input.
+const INPUT: Duration = Duration::from_secs(5);
+
 /// How long a change may take once the daemon has shown that it lives: flash memory can be slow, and so can be a new
 /// ruleset. LuCI gives up after 20 s.
 const CHANGE: Duration = Duration::from_secs(10);
 
 /// Answers one call of rpcd.
 pub fn run(method: &str, context: &Context, out: &mut dyn Write) -> Result<(), Failure> {
-    let started = Instant::now();
     let answer = match methods::find(method) {
-        Some(method) => {
-            given().and_then(|arguments| answer(method, arguments, context, SOON.saturating_sub(started.elapsed())))
-        }
+        Some(method) => given().and_then(|arguments| answer(method, arguments, context)),
         None => Err(format!("there is no method {method:?}")),
     };
     match answer {
@@ -55,17 +55,12 @@ pub fn run(method: &str, context: &Context, out: &mut dyn Write) -> Result<(), F
 fn given() -> Result<Map<String, Value>, String> {
     match std::io::stdin().is_terminal() {
         true => Ok(Map::new()),
-        false => input::read(std::io::stdin(), SOON),
+        false => input::read(std::io::stdin(), INPUT),
     }
 }
 
 /// The answer to a call; the error says what was asked wrongly.
-fn answer(
-    method: &Method,
-    arguments: Map<String, Value>,
-    context: &Context,
-    patience: Duration,
-) -> Result<Value, String> {
+fn answer(method: &Method, arguments: Map<String, Value>, context: &Context) -> Result<Value, String> {
     if let Some(unknown) = arguments.keys().find(|name| !method.arguments.iter().any(|(known, _)| known == name)) {
         return Err(format!("{} takes no {unknown:?}", method.name));
     }
@@ -76,12 +71,12 @@ fn answer(
     }
     let line = json!({ "method": method.name, "params": arguments }).to_string();
     let request = Request::parse(&line).map_err(|error| error.message)?;
-    Ok(ask(&context.socket, &request, method.who == Who::Writer, patience).unwrap_or_else(|fault| told(&fault)))
+    Ok(ask(&context.socket, &request, method.who == Who::Writer).unwrap_or_else(|fault| told(&fault)))
 }
 
-fn ask(socket: &Path, request: &Request, change: bool, patience: Duration) -> Result<Value, Fault> {
+fn ask(socket: &Path, request: &Request, change: bool) -> Result<Value, Fault> {
     let started = Instant::now();
-    let mut client = Client::connect_within(socket, patience)?.waiting(patience.saturating_sub(started.elapsed()));
+    let mut client = Client::connect_within(socket, SOON)?.waiting(SOON.saturating_sub(started.elapsed()));
     if change {
         // A daemon that answers this lives: a change is then waited for, so that its outcome is known.
         client.ask::<Value>(&Request::Status)?;
