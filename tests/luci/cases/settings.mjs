@@ -112,6 +112,40 @@ test('the page takes what the daemon takes', async () => {
 	}
 });
 
+test('page and daemon judge every value alike', async () => {
+	const values = [
+		'0', '1', '2', '7', '16', '17', '30', '31', '59', '60', '99', '100', '255', '256', '500', '3650', '3651', '65535', '65536', '100000', '100001', '1000000', '1000001',
+		'-1', '+1', '1.5', '01', '1e3', 'yes', 'no', 'on', 'off', 'true', 'ON', 'auto', 'guard', 'open', 'drop', 'service', 'learn', 'any', 'Any', '0s', '0d', '1s', '30s', '31s', '1m', '59s',
+		'30d', '31d', '720h', '721h', '3650d', '3651d', '1w', '1h30m', '1 h', '1H', 's', '10/minute', '1/day', '0/day', '10/min', '10/', '/hour', '10 / hour', '4294967295/day', '4294967296/day',
+		'0x1', '0x0', '0xFFFFFFFF', '0x100000000', '0X10', '0x', '0xg', '4294967295', '4294967296', '/', '/a', '/a/', '/etc/..', '/etc/.', '/.', 'a/b', 'flows.db', 'lan', 'my zone', 'br-lan', 'eth0.2', 'a@b',
+		'a+b', 'br-*', '..', '.', '...', '$lan', 'é', '1234567890123456', 'z'.repeat(32), 'z'.repeat(33), 'ü'.repeat(63), 'ü'.repeat(64), 'Küche 🍋', ' tv ', "it's", '10.0.0.0/8', '10.0.0.0/33',
+		'10.0.0', '010.0.0.1', '1.2.3.4', '256.1.1.1', '10.0.0.0/08', '10.0.0.0/008', '10.0.0.0/032', '::/064', '::/0064', '::/00128', '10.0.0.0/', '::', '::1', '::/0', '::/129', 'ff00::/8', '1::2::3', '1:2:3:4:5:6:7:8', '1:2:3:4:5:6:7:8:9', '1:2:3:4:5:6:7::', '1:2:3:4:5:6:7:8::',
+		'::ffff:1.2.3.4', '1:2:3:4:5:6:1.2.3.4', '1:2:3:4:5:6:7:1.2.3.4', ':1', '1:', ':::', 'fe80::1%eth0', '12345::', 'b8:27:eb:00:00:01', 'B8-27-EB-00-00-01', 'b8:27:eb:00:00', '01:00:5e:00:00:01', '00:00:00:00:00:00',
+		'b8:27:eb-00:00:01', 'b8:27:eb:00:00:0', 'ff:ff:ff:ff:ff:ff'
+	];
+	/* Names of protocols are the daemon's to know; a name alone says nothing about a device without an address. */
+	const options = schema.filter((o) => o.shape.kind !== 'proto');
+	const mine = await page.evaluate(([ some, texts ]) => L.require('glacic.shape').then((shape) =>
+		some.map((o) => texts.map((text) => shape.validate(o.shape, text) === true))), [ options, values ]);
+	const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+	const differ = [];
+
+	for (const [ v, value ] of values.entries()) {
+		const line = (o) => `\t${o.list ? 'list' : 'option'} ${o.name} ${quoted(value)}\n`;
+		const lines = (type) => options.filter((o) => o.section === type).map(line).join('');
+		const { problems } = await ask('check', {
+			config: `config rule_learning 'main'\n${lines('rule_learning')}config device\n${lines('device')}config baseline\n\toption proto 'tcp'\n${lines('baseline')}`
+		});
+		for (const [ o, option ] of options.entries()) {
+			const theirs = !problems.some((p) => p.severity === 'error' && p.option === option.name && p.message.includes('expected'));
+			/* Port 0 is refused for tcp, and for tcp alone: the page cannot know of the protocol beside it. */
+			if (mine[o][v] !== theirs && !(option.shape.kind === 'port' && value === '0'))
+				differ.push(`${option.name} ${value}: the page says ${mine[o][v]}`);
+		}
+	}
+	assert.deepEqual(differ, []);
+});
+
 test('what only the whole file shows is refused in the daemon\'s own words', async () => {
 	const before = file();
 
@@ -140,6 +174,22 @@ test('a warning is asked about, and can be heeded', async () => {
 	await dialog.getByRole('button', { name: 'Cancel' }).click();
 	await dialog.waitFor({ state: 'detached' });
 	assert.equal(home.router.uci.changes.length, 0);
+});
+
+test('other words for a switch are understood, and kept', async () => {
+	const before = file();
+
+	home.router.uci.set('main', { inline_mode: 'off', guard_input: 'yes', names: 'disabled' });
+	home.router.apply();
+	await page.reload();
+	await page.locator('.cbi-page-actions').waitFor();
+	await tab('Refusing');
+	assert.equal(await input('guard_input').isChecked(), true);
+	await tab('Listening');
+	assert.equal(await input('inline_mode').inputValue(), '0');
+	assert.equal(await input('names').isChecked(), false);
+	home.router.undo();
+	assert.equal(file(), before);
 });
 
 test('a device and a baseline can be added', async () => {

@@ -85,13 +85,13 @@ function make(section, tab, info, place) {
 
 	/* What is missing the daemon says: a required field would keep LuCI from adding another section meanwhile. */
 	o.rmempty = true;
+	/* OpenWrt has more words for a switch than LuCI, also where there is a third way. */
+	if (kind == 'switch' || (kind == 'choice' && info.shape.values.includes('0')))
+		o.load = function(section_id) {
+			return Promise.resolve(type.prototype.load.call(this, section_id)).then(shape.plain);
+		};
 	if (kind == 'switch') {
 		o.default = info.default || '0';
-		/* OpenWrt has more words for a switch than LuCI. */
-		o.load = function(section_id) {
-			return Promise.resolve(form.Flag.prototype.load.call(this, section_id)).then((value) =>
-				(value == null) ? null : shape.isOn(value) ? '1' : '0');
-		};
 
 		return o;
 	}

@@ -9,7 +9,8 @@
 const UNITS = { d: 86400, h: 3600, m: 60, s: 1 };
 const ON = [ '1', 'yes', 'on', 'true', 'enabled' ];
 const OFF = [ '0', 'no', 'off', 'false', 'disabled' ];
-const PROTOCOL = /^[a-z][a-z0-9-]{0,31}$/;
+/* The names are the daemon's to know. */
+const PROTOCOL = /^[a-z][a-z0-9-]{0,31}$/i;
 
 function number(text) {
 	return /^[0-9]{1,15}$/.test(text) ? +text : null;
@@ -59,7 +60,9 @@ function network(text) {
 	const [ address, length, more ] = text.split('/');
 	const bits = ipv4(address) ? 32 : ipv6(address) ? 128 : null;
 
-	return bits != null && more == null && (length == null || (/^(0|[1-9][0-9]{0,2})$/.test(length) && +length <= bits));
+	const digits = (bits == 32) ? /^[0-9]{1,2}$/ : /^[0-9]{1,3}$/;
+
+	return bits != null && more == null && (length == null || (digits.test(length) && +length <= bits));
 }
 
 function mac(text) {
@@ -79,7 +82,8 @@ const KINDS = {
 		expected: () => _('0 or 1')
 	},
 	choice: {
-		ok: (s, text) => s.values.includes(text),
+		/* A choice between 0, 1 and more takes the words of a switch, too. */
+		ok: (s, text) => s.values.includes(text) || (s.values.includes('0') && (ON.includes(text) || OFF.includes(text))),
 		expected: (s) => _('one of %s').format(s.values.join(', '))
 	},
 	number: {
@@ -164,6 +168,11 @@ return baseclass.extend({
 
 	isOn(text) {
 		return ON.includes('' + text);
+	},
+
+	/* A switch in the words of a form: 1 and 0 for all that means it, anything else as it is. */
+	plain(text) {
+		return ON.includes('' + text) ? '1' : OFF.includes('' + text) ? '0' : text;
 	},
 
 	/* Sections as LuCI's uci.sections() gives them, in the syntax of the file. */
