@@ -47,7 +47,7 @@ class Life:
         return self.root.sh(f"/etc/init.d/glacic {action}", check=check)
 
     def guarded(self):
-        return self.root.nft("list", "table", "inet", "glacic")
+        return self.root.nft("--stateless", "list", "table", "inet", "glacic")
 
     def assertNothingLeft(self):
         self.root.until(lambda: not self.root.processes(), "the end of every process")
@@ -153,7 +153,6 @@ class Life:
         pid = self.guarding()
         config = self.root.read("etc/config/firewall").replace("'br-iot'", "'br-new'")
         self.root.write("etc/config/firewall", config)
-        self.root.sh("ip link add br-new type dummy", check=False)
         os.system("ip link add br-new type bridge")
         self.addCleanup(os.system, "ip link del br-new")
         for action in ("ifdown", "ifup"):
