@@ -2,7 +2,7 @@
 #![no_main]
 
 use glacic::netlink::attributes::messages;
-use glacic::netlink::{conntrack, link, nflog, nfqueue, tables};
+use glacic::netlink::{conntrack, link, neighbours, nflog, nfqueue, tables};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|datagram: &[u8]| {
@@ -14,6 +14,7 @@ fuzz_target!(|datagram: &[u8]| {
         tables::table(&message);
         conntrack::connection(&message);
         link::link(&message);
-        link::neighbour(&message);
+        neighbours::neighbour(&message);
+        neighbours::route(&message);
     }
 });

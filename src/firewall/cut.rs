@@ -2,11 +2,10 @@
 //! as long as they talk.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use crate::flow::{DeviceMode, Key, Mac, Port, State};
 use crate::netlink::conntrack::{Connection, Conntrack, Selection};
-use crate::netlink::link::Links;
+use crate::netlink::neighbours::{Neighbours, Reach};
 
 use super::apply::Kernel;
 use super::message::{Change, Report, Subject};
@@ -61,21 +60,24 @@ pub fn cut(kernel: &mut Kernel, denied: &Denied) -> Vec<Report> {
 
 /// How many connections of each subject were ended.
 fn cut_device(kernel: &mut Kernel, mac: Mac, subjects: &[Subject]) -> Result<Vec<u32>, crate::netlink::Error> {
-    let mut sources: Vec<IpAddr> = kernel.addresses(mac)?;
-    sources.extend(Links::open()?.addresses_of(mac)?);
-    sources.sort_unstable();
-    sources.dedup();
+    // Packets of decided flows do not show whose they are. A device that speaks is a neighbour; what was seen of it when
+    // it was still asked about tells of those that are silent, and routes of those behind it.
+    let Reach { addresses: mut sources, networks } = Neighbours::open()?.reach_of(mac)?;
+    sources.extend(kernel.addresses(mac)?);
     let mut counts = vec![0; subjects.len()];
     if sources.is_empty() {
         return Ok(counts);
     }
     let mut conntrack = Conntrack::open()?;
     let mut doomed: Vec<(usize, Connection)> = Vec::new();
-    conntrack.list(&Selection { sources: &sources, protocol: None, port: None }, |connection| {
-        if let Some(index) = subjects.iter().position(|subject| is_about(subject, &connection)) {
-            doomed.push((index, connection));
-        }
-    })?;
+    conntrack.list(
+        &Selection { sources: &sources, networks: &networks, protocol: None, port: None },
+        |connection| {
+            if let Some(index) = subjects.iter().position(|subject| is_about(subject, &connection)) {
+                doomed.push((index, connection));
+            }
+        },
+    )?;
     for (index, connection) in &doomed {
         if let (true, Some(count)) = (conntrack.delete(connection)?, counts.get_mut(*index)) {
             *count += 1;

@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
+
 use super::attributes::{Attribute, Message, NETFILTER_HEADER, messages};
 use super::exchange::{Exchange, failed, refused};
 use super::message::{ACKNOWLEDGE, Builder, DUMP, Header, REQUEST, Subsystem};
@@ -47,8 +49,9 @@ const AT_ONCE: usize = 256;
 /// Which connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Selection<'a> {
-    /// The original source is one of these; none selects nothing.
+    /// The original source is one of these, or in one of these networks; none selects nothing.
     pub sources: &'a [IpAddr],
+    pub networks: &'a [IpNet],
     pub protocol: Option<Protocol>,
     /// The destination port as in [`Connection`], for ICMP the type.
     pub port: Option<u16>,
@@ -109,7 +112,8 @@ impl Conntrack {
         let mut matching = |message: Message<'_>| {
             // The kernel's filter is a help, not a promise: older ones ignore it.
             let selected = |entry: &Connection| {
-                sources.contains(&entry.source)
+                (sources.contains(&entry.source)
+                    || which.networks.iter().any(|network| network.contains(&entry.source)))
                     && which.protocol.is_none_or(|protocol| protocol == entry.protocol)
                     && which.port.is_none_or(|port| port == entry.port)
             };
@@ -117,12 +121,13 @@ impl Conntrack {
         };
         let v4: Vec<Ipv4Addr> =
             sources.iter().filter_map(|source| if let IpAddr::V4(v4) = source { Some(*v4) } else { None }).collect();
+        let has_network = |v6: bool| which.networks.iter().any(|network| network.addr().is_ipv6() == v6);
         let filtered = match v4[..] {
-            [source] => self.dump(libc::AF_INET, Some(source), &mut matching),
+            [source] if !has_network(false) => self.dump(libc::AF_INET, Some(source), &mut matching),
             _ => Err(Error::new("filter connections", libc::EOPNOTSUPP)),
         };
         match filtered {
-            _ if v4.is_empty() => (),
+            _ if v4.is_empty() && !has_network(false) => (),
             // Kernels that know filters but not this one refuse it before they list anything.
             Err(error) if matches!(error.errno, libc::EOPNOTSUPP | libc::EINVAL) => {
                 self.dump(libc::AF_INET, None, &mut matching)?;
@@ -130,7 +135,7 @@ impl Conntrack {
             other => other?,
         }
         // No filter here: up to Linux 6.18 at least, the kernel's leaves out exactly the IPv6 source that is asked for.
-        if sources.iter().any(IpAddr::is_ipv6) {
+        if sources.iter().any(IpAddr::is_ipv6) || has_network(true) {
             self.dump(libc::AF_INET6, None, &mut matching)?;
         }
         Ok(())
@@ -285,7 +290,7 @@ mod tests {
     }
 
     fn all_of(sources: &[IpAddr]) -> Selection<'_> {
-        Selection { sources, protocol: None, port: None }
+        Selection { sources, networks: &[], protocol: None, port: None }
     }
 
     fn listed(conntrack: &mut Conntrack, which: &Selection<'_>) -> Vec<(IpAddr, Protocol, u16)> {
@@ -319,6 +324,10 @@ mod tests {
             assert_eq!(listed(conntrack, &all_of(&[THERE, Ipv4Addr::BROADCAST.into()])), [(THERE, Protocol::UDP, 7)]);
             assert_eq!(listed(conntrack, &all_of(&[Ipv6Addr::UNSPECIFIED.into()])), []);
             assert_eq!(listed(conntrack, &all_of(&[])), []);
+            let networks = ["127.0.0.2/31".parse().unwrap(), "::/64".parse().unwrap()];
+            let within = Selection { networks: &networks, ..all_of(&[]) };
+            assert_eq!(listed(conntrack, &within), [&[(THERE, Protocol::UDP, 7)][..], &here6].concat());
+            assert_eq!(listed(conntrack, &Selection { sources: &[HERE], ..within }), all);
 
             let echo = Selection { protocol: Some(Protocol::ICMP), port: Some(8), ..all_of(&[HERE]) };
             assert_eq!(conntrack.delete_all(&echo).unwrap(), 1);

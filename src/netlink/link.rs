@@ -1,14 +1,12 @@
-//! Interfaces by number and name, and the neighbour table (linux/rtnetlink.h). Everything here is in the host's byte order.
+//! Interfaces by number and name (linux/rtnetlink.h). Everything here is in the host's byte order.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::attributes::{Message, messages, ne32_at};
 use super::exchange::{Exchange, failed};
 use super::message::{Builder, DUMP, Header, REQUEST};
 use super::{Batch, Error, Family, Receipt, Socket};
-use crate::flow::Mac;
 
 /// `RTNLGRP_LINK`.
 const GROUP: u32 = 1;
@@ -16,15 +14,10 @@ const GROUP: u32 = 1;
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
 const GET_LINK: u16 = 18;
-const NEW_NEIGHBOUR: u16 = 28;
-const GET_NEIGHBOUR: u16 = 30;
-/// Bytes of `struct ifinfomsg` (family, padding, type, index, flags, change) and of `struct ndmsg`.
+/// Bytes of `struct ifinfomsg` (family, padding, type, index, flags, change).
 const LINK_HEADER: usize = 16;
-const NEIGHBOUR_HEADER: usize = 12;
-/// `IFLA_IFNAME`, `NDA_DST`, `NDA_LLADDR`.
+/// `IFLA_IFNAME`.
 const NAME: u16 = 3;
-const ADDRESS: u16 = 1;
-const HARDWARE_ADDRESS: u16 = 2;
 /// Batches a call of [`Links::update`] takes at most, so that others get their turn.
 const BATCHES: usize = 16;
 
@@ -102,19 +95,6 @@ impl Links {
         Ok(changed)
     }
 
-    /// The addresses the neighbour table knows for `mac`.
-    pub fn addresses_of(&mut self, mac: Mac) -> Result<Vec<IpAddr>, Error> {
-        let mut addresses = Vec::new();
-        let build = |builder: &mut Builder, sequence| {
-            let header = Header { kind: GET_NEIGHBOUR, flags: REQUEST | DUMP, sequence };
-            builder.message(header, &[0; NEIGHBOUR_HEADER], |_| ());
-        };
-        self.exchange.ask("list neighbours", build, |message| {
-            addresses.extend(neighbour(&message).filter(|(known, _)| *known == mac).map(|(_, address)| address));
-        })?;
-        Ok(addresses)
-    }
-
     fn list(&mut self) -> Result<(), Error> {
         let mut known = BTreeMap::new();
         let build = |builder: &mut Builder, sequence| {
@@ -161,23 +141,6 @@ pub fn link<'a>(message: &Message<'a>) -> Option<LinkChange<'a>> {
         DELETE_LINK => Some(LinkChange::Gone { index }),
         _ => None,
     }
-}
-
-/// A device's address, as the neighbour table has it; `None` where one of the two is missing.
-pub fn neighbour(message: &Message<'_>) -> Option<(Mac, IpAddr)> {
-    if message.kind != NEW_NEIGHBOUR {
-        return None;
-    }
-    let attributes = message.attributes(NEIGHBOUR_HEADER);
-    let mac = attributes.find(HARDWARE_ADDRESS)?;
-    let mac = Mac(<[u8; 6]>::try_from(mac.value).ok()?);
-    let address = attributes.find(ADDRESS)?;
-    let address = match libc::c_int::from(message.family()?) {
-        libc::AF_INET => Ipv4Addr::from(address.array::<4>()?).into(),
-        libc::AF_INET6 => Ipv6Addr::from(address.array::<16>()?).into(),
-        _ => return None,
-    };
-    Some((mac, address))
 }
 
 #[cfg(test)]
@@ -227,19 +190,6 @@ mod tests {
             (0..8).for_each(|number| drop(run(&format!("ip link add b{number} type bridge"))));
             assert!(update(&mut links));
             assert!((0..8).all(|number| links.index(&format!("b{number}")).is_some()));
-        });
-    }
-
-    #[test]
-    fn a_devices_addresses_are_found() {
-        let Some((router, _client)) = Namespace::router_and_client() else { return };
-        router.run(|| {
-            run("ip neigh add 10.9.0.77 lladdr 02:00:00:00:00:77 dev lan0");
-            run("ip neigh add fd09::77 lladdr 02:00:00:00:00:77 dev lan0");
-            run("ip neigh add 10.9.0.78 lladdr 02:00:00:00:00:78 dev lan0");
-            let mut addresses = Links::open().unwrap().addresses_of(Mac([2, 0, 0, 0, 0, 0x77])).unwrap();
-            addresses.sort();
-            assert_eq!(addresses, ["10.9.0.77".parse::<IpAddr>().unwrap(), "fd09::77".parse().unwrap()]);
         });
     }
 }

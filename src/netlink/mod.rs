@@ -1,7 +1,8 @@
 //! The one place that speaks netlink with the kernel.
 //!
 //! [`Socket`] carries bytes, [`message`] builds them and [`attributes`] reads them; above these stands one module a subject:
-//! [`nfqueue`] and [`nflog`] (which `intercept` turns into packets), [`sets`], [`conntrack`], [`watch`] and [`link`].
+//! [`nfqueue`] and [`nflog`] (which `intercept` turns into packets), [`sets`], [`conntrack`], [`watch`], [`link`] and
+//! [`neighbours`].
 //! What the kernel says is read by total functions: any bytes at all, any attribute absent, short or twice.
 //! Netlink's own headers are in the host's byte order, netfilter's attributes are big-endian: every read and write says which.
 
@@ -20,6 +21,7 @@ pub mod link;
 pub mod message;
 #[cfg(test)]
 pub(crate) mod namespace;
+pub mod neighbours;
 pub mod nflog;
 pub mod nfqueue;
 mod packet;
@@ -43,7 +45,7 @@ mod tests {
 
     use super::attributes::{HEADER, Message, messages};
     use super::message::{Body, Builder, Header};
-    use super::{conntrack, flowtables, link, nflog, nfqueue, tables};
+    use super::{conntrack, flowtables, link, neighbours, nflog, nfqueue, tables};
 
     /// Everything that reads what the kernel sends.
     fn read(message: &Message<'_>) {
@@ -57,11 +59,12 @@ mod tests {
         flowtables::flowtable(message);
         conntrack::connection(message);
         link::link(message);
-        link::neighbour(message);
+        neighbours::neighbour(message);
+        neighbours::route(message);
     }
 
     /// The kinds some reader takes, and two that none does.
-    const KINDS: [u16; 14] = [2, 3, 0x0300, 0x0400, 0x0a00, 0x0a02, 0x0a0c, 0x0a16, 0x0100, 16, 17, 28, 0, 0xffff];
+    const KINDS: [u16; 15] = [2, 3, 0x0300, 0x0400, 0x0a00, 0x0a02, 0x0a0c, 0x0a16, 0x0100, 16, 17, 24, 28, 0, 0xffff];
 
     #[derive(Debug, Clone)]
     enum Tree {

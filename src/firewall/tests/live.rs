@@ -328,6 +328,28 @@ fn a_denial_ends_connections_that_live() {
     });
 }
 
+/// Decided flows are never asked about, so no packet has shown whose they are; nor has any of what is behind a device.
+#[test]
+fn a_denial_ends_connections_of_decided_flows_and_of_what_is_behind_the_device() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&enforcing(), &[(udp(1000), State::Allowed)]);
+        house.arrives(1000);
+        must("ip", &["route", "add", "10.50.0.0/16", "via", "192.168.1.2"], "");
+        for source in ["10.50.0.7", "10.51.0.7"] {
+            let entry = format!("-I -p udp -s {source} -d {SERVER} --sport 5 --dport 1000 -t 60");
+            must("conntrack", &entry.split(' ').collect::<Vec<_>>(), "");
+        }
+        assert!(!must("nft", &["list", "set", "inet", "glacic", "dev4"], "").contains("elements"));
+        let cut = at.change(udp(1000), Some(State::Allowed), Some(State::Denied));
+        assert_eq!(cut, Report::Cut { what: Subject::Flow(udp(1000)), connections: 2, trouble: None });
+        let live = must("conntrack", &["-L"], "");
+        assert!(live.contains("src=10.51.0.7") && !live.contains("src=10.50.0.7"), "{live}");
+    });
+}
+
 /// A connection that begins between the set and the first look is found by the second.
 #[test]
 fn a_denial_looks_twice() {
