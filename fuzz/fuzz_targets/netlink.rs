@@ -11,7 +11,7 @@ fuzz_target!(|datagram: &[u8]| {
         nfqueue::packet(&message);
         nflog::record(&message);
         tables::elements(&message).for_each(drop);
-        tables::table(&message);
+        tables::notice(&message);
         conntrack::connection(&message);
         link::link(&message);
         neighbours::neighbour(&message);

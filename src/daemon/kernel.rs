@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::config::settings::{FailMode, Placement};
 use crate::firewall::{self, Change, Plan, Worker, message::Load};
 use crate::flow::{DeviceMode, Key, Mac, Monotonic, State};
 use crate::store;
@@ -97,7 +98,7 @@ impl Kernel {
             }
             firewall::Request::Change { ticket, .. } | firewall::Request::Counters { ticket } => ticket.is_some(),
             firewall::Request::Drops => false,
-            firewall::Request::Device { .. } | firewall::Request::Unload => true,
+            firewall::Request::Device { .. } | firewall::Request::Unload { .. } => true,
         });
         self.waiting_changes = 0;
     }
@@ -108,12 +109,13 @@ impl Kernel {
     }
 
     /// Asks for the end: the last counts, and the kernel as the placement wants it left. What is not on its way yet is
-    /// not loaded any more.
-    pub fn stop(&mut self) {
+    /// not loaded any more, and what is, is broken off.
+    pub fn stop(&mut self, placement: Placement, fail_mode: FailMode) {
         self.again();
+        self.worker.hurry();
         self.stage = Stage::Idle;
         self.backlog.push(firewall::Request::Counters { ticket: None });
-        self.backlog.push(firewall::Request::Unload);
+        self.backlog.push(firewall::Request::Unload { placement, fail_mode });
     }
 
     /// Takes in a part of what the store has; `devices` is asked for once all of it is there.

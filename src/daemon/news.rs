@@ -83,8 +83,8 @@ impl House {
                 }
             }
             Report::Fw4 { warnings } => self.warnings.set(Subject::Fw4, warnings),
-            Report::TableGone => {
-                self.alert("ruleset", "somebody removed glacic's table: putting it back".to_owned());
+            Report::Damaged(damage) => {
+                self.alert("ruleset", damage.to_string());
                 self.kernel.again();
             }
             Report::Drops(total) => self.record.dropped_by_kernel(total, self.now.mono),

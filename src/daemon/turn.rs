@@ -278,7 +278,7 @@ impl House {
     /// Writes everything and leaves the kernel as the settings promise, within a second.
     pub fn leave(mut self) {
         log::info!("leaving");
-        self.kernel.stop();
+        self.kernel.stop(self.settings.placement, self.settings.fail_mode);
         let deadline = clock::now().mono.after(STOP_KERNEL);
         let mut gone = false;
         while !gone && clock::now().mono < deadline {

@@ -23,7 +23,7 @@
 //! "As loaded" in log mode: learning, undecided flows pass; enforcing, they are dropped. In fallback placement includes go
 //! with every stop: what glacic allowed is refused again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::config::settings::{FailMode, Placement};
 use crate::flow::{DeviceMode, Key, Mac, State};
@@ -31,7 +31,7 @@ use crate::netlink::sets::{self, KeyBytes, Sets, TableFamily, To, Verdict};
 use crate::netlink::{Cause, Error};
 
 use super::delta::Delta;
-use super::drops::{self, Drops};
+use super::drops::Drops;
 use super::elements::{self, Element, Place};
 use super::includes::includes;
 use super::known::Known;
@@ -40,7 +40,9 @@ use super::nft::Tools;
 use super::plan::Plan;
 use super::publish;
 use super::ruleset::{ruleset, sets as sets_text, swap, whole};
-use super::set::{Answer, NO_MAC, Set, Shape, TABLE, schema};
+use super::set::{Answer, Set, Shape, TABLE, schema};
+
+mod asking;
 
 /// How often a listing is begun anew because the ruleset changed meanwhile.
 const LISTINGS: usize = 4;
@@ -53,6 +55,8 @@ pub struct Kernel {
     /// The placement that the elements in the sets are of.
     placement: Placement,
     known: Known,
+    /// The numbers of the rules that were loaded.
+    rules: BTreeSet<u64>,
     /// Connections read from counters that a new table has ended, not reported yet.
     carried: Counted,
     no_mac: NoMac,
@@ -93,6 +97,7 @@ impl Kernel {
             loaded: None,
             placement: Placement::Guard,
             known: Known::default(),
+            rules: BTreeSet::new(),
             carried: Counted::default(),
             no_mac: NoMac::default(),
             fw4_lacks: Vec::new(),
@@ -130,6 +135,7 @@ impl Kernel {
             Some(more) => failed.extend(more),
             None => self.replace(&plan, wanted)?,
         }
+        self.rules = self.sets.rules().unwrap_or_default();
         // The table is loaded from here on; what goes wrong with fw4 is told and does not undo it.
         let includes = includes(&plan);
         let warnings = match publish::publish(&self.tools, &includes) {
@@ -236,90 +242,16 @@ impl Kernel {
         self.known.sizes()
     }
 
-    /// What elements have counted since the last call.
-    pub fn counters(&mut self) -> Result<Counted, Error> {
-        let mut counted = std::mem::take(&mut self.carried);
-        if self.loaded.is_none() {
-            return Ok(counted);
-        }
-        for set in Set::ALL.into_iter().filter(|set| set.decides()) {
-            let known = &mut self.known;
-            let listed = self.sets.elements(set.name(), |shown| {
-                let Some(place) = Place::from_key(set, shown.key) else { return };
-                let began = u64::from(known.began(&place, reading(&shown)));
-                if began == 0 {
-                    return;
-                }
-                if known.denies(&place) {
-                    counted.denied.push((subject(&place), began));
-                }
-                counted.flows.extend(place.flow().map(|key| (key, began)));
-            });
-            if let Err(error) = listed {
-                self.carried = counted;
-                return Err(error);
-            }
-        }
-        Ok(counted)
-    }
-
-    /// Packets that the rules have dropped since this began. What cannot be read now is read the next time.
-    pub fn drops(&mut self) -> u64 {
-        let mut chains = drops::CHAINS.iter().map(|chain| self.sets.counted_by(chain));
-        if let Ok(shown) = chains.try_fold(0u64, |sum, packets| packets.map(|packets| sum.saturating_add(packets))) {
-            self.drops.read(shown);
-        }
-        self.drops.total()
-    }
-
-    /// Packets of guarded interfaces that carried no hardware address, since this began.
-    pub fn no_mac(&mut self) -> u64 {
-        if let Ok(Some(packets)) = self.sets.counter(NO_MAC) {
-            if packets < self.no_mac.last {
-                // A new table counts from nothing.
-                self.no_mac.gone = self.no_mac.gone.saturating_add(self.no_mac.last);
-            }
-            self.no_mac.last = packets;
-        }
-        self.no_mac.gone.saturating_add(self.no_mac.last)
-    }
-
-    /// Whether the table is still there; if not, everything about it is forgotten.
-    pub fn still_there(&mut self) -> bool {
-        let there = self.sets.table_exists().unwrap_or(true);
-        if !there {
-            self.loaded = None;
-            self.known = Known::default();
-        }
-        there
-    }
-
-    /// Addresses that a device used lately, as far as packets showed them.
-    pub fn addresses(&mut self, mac: Mac) -> Result<Vec<std::net::IpAddr>, Error> {
-        let mut addresses = Vec::new();
-        let own = |key: &[u8]| key.get(..6) == Some(&mac.0[..]);
-        self.sets.elements("dev4", |shown| {
-            if let (true, Some(address)) = (own(shown.key), shown.key.get(8..).and_then(<[u8]>::first_chunk::<4>)) {
-                addresses.push((*address).into());
-            }
-        })?;
-        self.sets.elements("dev6", |shown| {
-            if let (true, Some(address)) = (own(shown.key), shown.key.get(8..).and_then(<[u8]>::first_chunk::<16>)) {
-                addresses.push((*address).into());
-            }
-        })?;
-        Ok(addresses)
-    }
-
-    /// Leaves the kernel as the table at the head of this module says.
-    pub fn unload(&mut self) -> Result<(), LoadError> {
-        let Some(plan) = self.loaded.take() else { return Ok(()) };
+    /// Leaves the kernel as the table at the head of this module says, whether what is there was loaded by us, by one before
+    /// us, or by a load that was broken off.
+    pub fn unload(&mut self, placement: Placement, fail_mode: FailMode) -> Result<(), LoadError> {
         let withdrawn = publish::withdraw(&self.tools);
-        if plan.fail_mode == FailMode::Open {
+        self.loaded = None;
+        if fail_mode == FailMode::Open {
             self.sets.delete_table().map_err(kernel("to delete the table"))?;
             self.known = Known::default();
         }
-        if plan.placement == Placement::Fallback && withdrawn? {
+        if placement == Placement::Fallback && withdrawn? {
             // fw4 takes seconds, a daemon that stops has none; until then nobody sets the mark that its rules look for.
             self.tools.start_reload_of_fw4();
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::config::settings::{FailMode, Placement};
 use crate::flow::{DeviceMode, Key, Mac, State};
 
 use super::plan::Plan;
@@ -28,8 +29,8 @@ pub enum Request {
     Counters { ticket: Option<u32> },
     /// How many packets the rules have dropped.
     Drops,
-    /// Leave the kernel as the placement and `fail_mode` of the loaded plan want it, and end the thread.
-    Unload,
+    /// Leave the kernel as the placement and `fail_mode` want it, whoever loaded what is there, and end the thread.
+    Unload { placement: Placement, fail_mode: FailMode },
 }
 
 /// The whole of what the kernel should know.
@@ -61,10 +62,28 @@ pub enum Report {
     Cut { what: Subject, connections: u32, trouble: Option<String> },
     /// fw4 has been started anew; what its ruleset lacks of ours now.
     Fw4 { warnings: Vec<String> },
-    /// Somebody removed our table: the answer is another [`Request::Load`].
-    TableGone,
+    /// Somebody removed something of ours: the answer is another [`Request::Load`].
+    Damaged(Damage),
     /// The thread has ended after [`Request::Unload`].
     Unloaded { trouble: Option<String> },
+}
+
+/// What somebody removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    Table,
+    Rules,
+    Elements,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Damage::Table => "somebody removed glacic's table: putting it back",
+            Damage::Rules => "somebody removed rules from glacic's table: putting them back",
+            Damage::Elements => "somebody removed decisions from glacic's table: putting them back",
+        })
+    }
 }
 
 /// What a failure is about.
@@ -112,6 +131,8 @@ pub enum LoadError {
     Kernel { what: &'static str, why: String },
     /// An include could not be written.
     Publish { path: String, why: String },
+    /// The daemon was told to stop meanwhile.
+    Leaving,
 }
 
 impl fmt::Display for LoadError {
@@ -127,6 +148,7 @@ impl fmt::Display for LoadError {
             LoadError::Invalid { what, why } => write!(f, "nft refused {what}: {why}"),
             LoadError::Kernel { what, why } => write!(f, "the kernel refused {what}: {why}"),
             LoadError::Publish { path, why } => write!(f, "{path} cannot be written: {why}"),
+            LoadError::Leaving => f.write_str("glacic is leaving"),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::message::LoadError;
 use super::plan::Zone;
-use super::run::{Ended, Trouble, run, unblocked};
+use super::run::{Ended, Hurry, Terms, Trouble, run, unblocked};
 use super::steward::Steward;
 
 /// nft loads 20,000 elements within seconds on a slow router.
@@ -32,6 +32,8 @@ pub struct Tools {
     pub nftables_d: PathBuf,
     /// Who runs fw4, and reads what only root may read, for a daemon that has given up its rights.
     pub steward: Option<Steward>,
+    /// When to wait for these programs no longer.
+    pub hurry: Hurry,
 }
 
 impl Default for Tools {
@@ -42,6 +44,7 @@ impl Default for Tools {
             includes: PathBuf::from("/var/run/glacic"),
             nftables_d: PathBuf::from("/usr/share/nftables.d"),
             steward: None,
+            hurry: Hurry::default(),
         }
     }
 }
@@ -77,8 +80,11 @@ impl Tools {
     }
 
     fn nft(&self, arguments: &[&str], input: &str) -> Result<Ended, LoadError> {
-        run(&self.nft, arguments, input, NFT_TIMEOUT).map_err(|trouble| match trouble {
+        // What it would do to the kernel when glacic is gone, nobody would undo.
+        let terms = Terms { timeout: NFT_TIMEOUT, hurry: &self.hurry, tethered: true };
+        run(&self.nft, arguments, input, terms).map_err(|trouble| match trouble {
             Trouble::Timeout => timeout(&self.nft, NFT_TIMEOUT),
+            Trouble::Hurried => LoadError::Leaving,
             Trouble::Start(error) => LoadError::NoNft { path: self.nft.display().to_string(), why: error.to_string() },
         })
     }
@@ -112,12 +118,13 @@ impl Tools {
     /// Has fw4 render and load its ruleset anew. Its exit code says nothing, so nothing is made of it.
     pub fn reload_fw4(&self) -> Result<(), LoadError> {
         let reloaded = match &self.steward {
-            Some(steward) => steward.reload(),
-            None => run(&self.fw4, &["-q", "reload"], "", FW4_TIMEOUT).map(drop),
+            Some(steward) => steward.reload(&self.hurry),
+            None => run(&self.fw4, &["-q", "reload"], "", self.fw4_terms()).map(drop),
         };
         match reloaded {
             Ok(()) => Ok(()),
             Err(Trouble::Timeout) => Err(timeout(&self.fw4, FW4_TIMEOUT)),
+            Err(Trouble::Hurried) => Err(LoadError::Leaving),
             Err(Trouble::Start(error)) => Err(LoadError::Invalid {
                 what: "the reload of fw4".to_owned(),
                 why: format!("{} cannot be run: {error}", self.fw4.display()),
@@ -141,6 +148,11 @@ impl Tools {
         }
     }
 
+    /// fw4 finishes what it has begun, whoever waits for it.
+    fn fw4_terms(&self) -> Terms<'_> {
+        Terms { timeout: FW4_TIMEOUT, hurry: &self.hurry, tethered: false }
+    }
+
     pub fn has_fw4(&self) -> bool {
         self.fw4.exists()
     }
@@ -151,13 +163,14 @@ impl Tools {
             return Err(format!("there is no {} to ask for its interfaces; use list interface", self.fw4.display()));
         }
         let asked = match &self.steward {
-            Some(steward) => steward.zone(zone.clone()),
-            None => run(&self.fw4, &["-q", "zone", zone.as_str()], "", FW4_TIMEOUT),
+            Some(steward) => steward.zone(zone.clone(), &self.hurry),
+            None => run(&self.fw4, &["-q", "zone", zone.as_str()], "", self.fw4_terms()),
         };
         match asked {
             Ok(Ended { success: true, stdout, .. }) => Ok(stdout),
             Ok(_) => Err(format!("fw4 knows no zone {} (or the firewall is not running)", zone.as_str())),
             Err(Trouble::Timeout) => Err(timeout(&self.fw4, FW4_TIMEOUT).to_string()),
+            Err(Trouble::Hurried) => Err(LoadError::Leaving.to_string()),
             Err(Trouble::Start(error)) => Err(format!("{} cannot be run: {error}", self.fw4.display())),
         }
     }

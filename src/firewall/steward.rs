@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::nft::{FIREWALL_CONFIG, FW4_TIMEOUT};
 use super::plan::Zone;
-use super::run::{Ended, Trouble, readable, run};
+use super::run::{Ended, First, Hurry, Terms, Trouble, readable, run};
 
 /// The longest request there is.
 const LONGEST: u64 = 128;
@@ -77,8 +77,8 @@ impl Steward {
         }
     }
 
-    pub(super) fn reload(&self) -> Result<(), Trouble> {
-        self.ask(&Request::Reload).map(drop)
+    pub(super) fn reload(&self, hurry: &Hurry) -> Result<(), Trouble> {
+        self.ask(&Request::Reload, hurry).map(drop)
     }
 
     /// Asks for a reload and does not wait for it: the process finishes what it was asked for, also when nobody is left.
@@ -88,8 +88,8 @@ impl Steward {
         let _ = (&*line).write_all(Request::Reload.line().as_bytes());
     }
 
-    pub(super) fn zone(&self, zone: Zone) -> Result<Ended, Trouble> {
-        self.ask(&Request::Zone(zone))
+    pub(super) fn zone(&self, zone: Zone, hurry: &Hurry) -> Result<Ended, Trouble> {
+        self.ask(&Request::Zone(zone), hurry)
     }
 
     /// glacic's configuration, at most so much of it.
@@ -103,15 +103,16 @@ impl Steward {
     }
 
     fn file(&self, request: &Request) -> io::Result<Vec<u8>> {
-        match self.exchange(request) {
+        match self.exchange(request, &Hurry::default()) {
             Ok(Reply { kind: Kind::Done, bytes }) => Ok(bytes),
             Ok(reply) => Err(io::Error::other(String::from_utf8_lossy(&reply.bytes).into_owned())),
-            Err(error) => Err(error),
+            Err(Trouble::Start(error)) => Err(error),
+            Err(Trouble::Timeout | Trouble::Hurried) => Err(io::Error::from(io::ErrorKind::TimedOut)),
         }
     }
 
-    fn ask(&self, request: &Request) -> Result<Ended, Trouble> {
-        let Reply { kind, bytes } = self.exchange(request)?;
+    fn ask(&self, request: &Request, hurry: &Hurry) -> Result<Ended, Trouble> {
+        let Reply { kind, bytes } = self.exchange(request, hurry)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         match kind {
             Kind::Done => Ok(Ended { success: true, stdout: text, stderr: String::new() }),
@@ -121,20 +122,27 @@ impl Steward {
         }
     }
 
-    fn exchange(&self, request: &Request) -> io::Result<Reply> {
+    fn exchange(&self, request: &Request, hurry: &Hurry) -> Result<Reply, Trouble> {
         let line = self.line.lock().map_err(|_| io::Error::other("a thread that asked for fw4 has failed"))?;
         let asked = (&*line).write_all(request.line().as_bytes()).and_then(|()| {
             // The program it starts may take its time, and one before it.
-            match readable(line.as_fd(), FW4_TIMEOUT.saturating_mul(2).saturating_add(SPARE))? {
-                true => Reply::read(&mut &*line),
-                false => Err(io::Error::from(io::ErrorKind::TimedOut)),
+            match readable(line.as_fd(), FW4_TIMEOUT.saturating_mul(2).saturating_add(SPARE), hurry)? {
+                First::End => Reply::read(&mut &*line).map(Some),
+                First::Timeout => Err(io::Error::from(io::ErrorKind::TimedOut)),
+                First::Hurry => Ok(None),
             }
         });
-        asked.map_err(|error| {
-            // What came later would be taken for the answer to another request.
-            let _ = line.shutdown(std::net::Shutdown::Both);
-            io::Error::new(error.kind(), format!("the process that runs fw4 does not answer: restart glacic ({error})"))
-        })
+        match asked {
+            Ok(Some(reply)) => Ok(reply),
+            // Who leaves asks for nothing else that has an answer.
+            Ok(None) => Err(Trouble::Hurried),
+            Err(error) => {
+                // What came later would be taken for the answer to another request.
+                let _ = line.shutdown(std::net::Shutdown::Both);
+                let why = format!("the process that runs fw4 does not answer: restart glacic ({error})");
+                Err(Trouble::Start(io::Error::new(error.kind(), why)))
+            }
+        }
     }
 }
 
@@ -246,10 +254,11 @@ impl Duty {
     }
 
     fn fw4(&self, arguments: &[&str]) -> Reply {
-        match run(&self.fw4, arguments, "", FW4_TIMEOUT) {
+        let terms = Terms { timeout: FW4_TIMEOUT, hurry: &Hurry::default(), tethered: false };
+        match run(&self.fw4, arguments, "", terms) {
             Ok(Ended { success: true, stdout, .. }) => Reply::new(Kind::Done, stdout),
             Ok(Ended { stderr, .. }) => Reply::new(Kind::Failed, stderr),
-            Err(Trouble::Timeout) => Reply::new(Kind::Late, ""),
+            Err(Trouble::Timeout | Trouble::Hurried) => Reply::new(Kind::Late, ""),
             Err(Trouble::Start(error)) => Reply::new(Kind::Trouble, error.to_string()),
         }
     }
@@ -284,19 +293,32 @@ mod tests {
     #[test]
     fn it_asks_fw4_and_reads_the_configuration_and_ends_with_the_daemon() {
         let (steward, folder, thread) = steward("echo \"$@\" >> ${0%/*}/asked; [ \"$3\" != wan ] && echo br-lan");
-        let zone = |name: &str| steward.zone(Zone::new(name).unwrap()).unwrap();
+        let zone = |name: &str| steward.zone(Zone::new(name).unwrap(), &Hurry::default()).unwrap();
         assert_eq!(zone("lan"), Ended { success: true, stdout: "br-lan\n".to_owned(), stderr: String::new() });
         assert!(!zone("wan").success);
         assert_eq!(steward.settings().unwrap(), b"config rule_learning\n");
         std::fs::remove_file(folder.0.join("glacic")).unwrap();
         assert!(steward.settings().unwrap_err().to_string().contains("No such file"));
-        steward.reload().unwrap();
+        steward.reload(&Hurry::default()).unwrap();
         // What was begun is finished, although nobody waits for it.
         steward.begin_reload();
         drop(steward);
         thread.join().unwrap();
         let asked = std::fs::read_to_string(folder.0.join("asked")).unwrap();
         assert_eq!(asked, "-q zone lan\n-q zone wan\n-q reload\n-q reload\n");
+    }
+
+    #[test]
+    fn whoever_leaves_does_not_wait_for_fw4_and_can_begin_a_reload() {
+        let (steward, folder, thread) = steward("until [ -e ${0%/*}/go ]; do sleep 0.02; done; echo \"$@\" >> ${0%/*}/asked");
+        let (spur, hurry) = Hurry::new().unwrap();
+        drop(spur);
+        assert!(matches!(steward.reload(&hurry), Err(Trouble::Hurried)));
+        steward.begin_reload();
+        drop(steward);
+        std::fs::write(folder.0.join("go"), "").unwrap();
+        thread.join().unwrap();
+        assert_eq!(std::fs::read_to_string(folder.0.join("asked")).unwrap(), "-q reload\n-q reload\n");
     }
 
     #[test]
@@ -313,7 +335,7 @@ mod tests {
         let (steward, _folder, thread) = steward("true");
         (&*steward.line.lock().unwrap()).write_all(b"reload; reboot\n").unwrap();
         thread.join().unwrap();
-        assert!(steward.reload().is_err(), "whoever asks for anything else is not served any more");
+        assert!(steward.reload(&Hurry::default()).is_err(), "whoever asks for anything else is not served any more");
     }
 
     #[test]

@@ -14,13 +14,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::netlink::sets::TableFamily;
-use crate::netlink::watch::{Event, Watch};
+use crate::netlink::watch::{Event, Notice, Watch, What};
 
 use super::apply::{Counted, Kernel, Loaded};
 use super::cut::{Denied, cut};
 use super::delta::Delta;
 use super::message::{Change, Failure, LoadError, Report, Request, Subject};
 use super::nft::Tools;
+use super::run::{Hurry, Spur};
 use super::set::TABLE;
 
 /// Requests that can wait.
@@ -46,6 +47,8 @@ pub struct Worker {
     inbox: mpsc::SyncSender<Request>,
     waiting: Arc<AtomicUsize>,
     bell: UnixStream,
+    /// Gone once there is no time left for programs.
+    spur: Option<Spur>,
     thread: JoinHandle<()>,
 }
 
@@ -67,13 +70,20 @@ impl Worker {
         self.waiting.load(Ordering::Relaxed)
     }
 
+    /// There is no time left: a program that the thread waits for is ended, and none is waited for from now on. What it was
+    /// to do is reported as [`LoadError::Leaving`].
+    pub fn hurry(&mut self) {
+        self.spur = None;
+    }
+
     /// Waits for the thread's end, which comes after [`Request::Unload`], or when it has nothing left to do. Reports must
     /// be read until then (up to [`Report::Unloaded`]), or their receiver dropped: the thread waits to be heard.
     pub fn join(self) {
-        let Worker { inbox, bell, thread, .. } = self;
+        let Worker { inbox, bell, thread, spur, .. } = self;
         drop((inbox, bell));
         // A panic of the thread was told where it happened.
         let _ = thread.join();
+        drop(spur);
     }
 }
 
@@ -83,16 +93,18 @@ impl Worker {
     pub fn to_nobody(capacity: usize) -> (Worker, mpsc::Receiver<Request>) {
         let (inbox, requests) = mpsc::sync_channel(capacity);
         let (bell, _) = UnixStream::pair().unwrap();
-        (Worker { inbox, waiting: Arc::default(), bell, thread: thread::spawn(|| ()) }, requests)
+        (Worker { inbox, waiting: Arc::default(), bell, spur: None, thread: thread::spawn(|| ()) }, requests)
     }
 }
 
 /// Starts the thread. `wake` is called after every report, from the thread: it must not block.
 pub fn spawn(
-    config: Config,
+    mut config: Config,
     reports: mpsc::SyncSender<Report>,
     wake: impl Fn() + Send + 'static,
 ) -> io::Result<Worker> {
+    let (spur, hurry) = Hurry::new()?;
+    config.tools.hurry = hurry;
     let (inbox, requests) = mpsc::sync_channel(INBOX);
     let (bell, ears) = UnixStream::pair()?;
     bell.set_nonblocking(true)?;
@@ -109,7 +121,7 @@ pub fn spawn(
             }
         }
     })?;
-    Ok(Worker { inbox, waiting, bell, thread })
+    Ok(Worker { inbox, waiting, bell, spur: Some(spur), thread })
 }
 
 /// The way back to the daemon.
@@ -143,8 +155,9 @@ struct Thread {
     ears: UnixStream,
     /// Denials whose connections are to be looked for once more, in the order of time.
     second_looks: VecDeque<(Instant, Denied)>,
-    /// When to see whether the table is still there.
-    look_for_table: Option<Instant>,
+    /// When to see whether everything of ours is still there, and whether elements could be missing.
+    look_for_damage: Option<Instant>,
+    look_at_elements: bool,
     /// When to see whether fw4, which has been started anew, has our includes.
     look_at_fw4: Option<Instant>,
 }
@@ -170,7 +183,8 @@ impl Thread {
             waiting,
             ears,
             second_looks: VecDeque::new(),
-            look_for_table: None,
+            look_for_damage: None,
+            look_at_elements: false,
             look_at_fw4: None,
         })
     }
@@ -186,14 +200,8 @@ impl Thread {
 
     /// Until a request, a notice of the kernel, or the next thing to look at.
     fn sleep(&mut self) {
-        let next = self
-            .second_looks
-            .front()
-            .map(|(when, _)| *when)
-            .into_iter()
-            .chain(self.look_for_table)
-            .chain(self.look_at_fw4)
-            .min();
+        let looks = self.look_for_damage.into_iter().chain(self.look_at_fw4);
+        let next = self.second_looks.front().map(|(when, _)| *when).into_iter().chain(looks).min();
         let millis = next.map_or(-1, |when| {
             let left = when.saturating_duration_since(Instant::now());
             // Rounded up, or the last millisecond would be spent awake.
@@ -225,7 +233,7 @@ impl Thread {
         match request {
             Request::Load(load) => {
                 // Our own replacement of the table is no removal.
-                self.look_for_table = None;
+                self.look_for_damage = None;
                 out.send(match self.kernel.load(load.plan, &load.elements, &load.devices) {
                     Ok(Loaded { warnings, failed }) => Report::Loaded { warnings, failed, sizes: self.kernel.sizes() },
                     Err(error) => Report::Refused(error),
@@ -245,8 +253,8 @@ impl Thread {
                 out.send(Report::Counters { ticket, flows, denied, no_mac: self.kernel.no_mac() })
             }
             Request::Drops => out.send(Report::Drops(self.kernel.drops())),
-            Request::Unload => {
-                let trouble = self.kernel.unload().err().map(|error| error.to_string());
+            Request::Unload { placement, fail_mode } => {
+                let trouble = self.kernel.unload(placement, fail_mode).err().map(|error| error.to_string());
                 out.send(Report::Unloaded { trouble });
                 Next::End
             }
@@ -277,24 +285,28 @@ impl Thread {
 
     /// What the kernel told, and what is due.
     fn notices<W: Fn()>(&mut self, out: &Out<W>) -> Next {
-        let mut suspicious = false;
-        let mut fw4 = false;
-        let read = self.watch.read(|event| {
-            suspicious |= match event {
-                Event::TableRemoved { family, name } => family == TableFamily::Inet && name == TABLE,
-                Event::TableAdded { family, name } => {
-                    fw4 |= family == TableFamily::Inet && name == "fw4";
-                    false
-                }
-                Event::Lost => true,
-            }
+        let own = self.kernel.port();
+        let (mut table, mut elements, mut fw4) = (false, false, false);
+        let read = self.watch.read(|event| match event {
+            Event::Notice(Notice { family: TableFamily::Inet, table: TABLE, what, port }) => match what {
+                What::Added => {}
+                // Our own loads do that too, and leave everything in its place.
+                What::Removed | What::RulesRemoved => table = true,
+                What::ElementsRemoved => elements |= port != own,
+            },
+            Event::Notice(Notice { family: TableFamily::Inet, table: "fw4", what: What::Added, .. }) => fw4 = true,
+            Event::Notice(_) => {}
+            Event::Lost => (table, elements) = (true, true),
         });
-        if suspicious || read.is_err() {
-            self.look_for_table.get_or_insert(Instant::now() + SETTLE);
+        self.look_at_elements |= elements;
+        if table || elements || read.is_err() {
+            self.look_for_damage.get_or_insert(Instant::now() + SETTLE);
         }
-        if self.look_for_table.is_some_and(|when| when <= Instant::now()) {
-            self.look_for_table = None;
-            if self.kernel.loaded().is_some() && !self.kernel.still_there() && out.send(Report::TableGone) == Next::End
+        if self.look_for_damage.is_some_and(|when| when <= Instant::now()) {
+            self.look_for_damage = None;
+            let elements = std::mem::take(&mut self.look_at_elements);
+            if let Some(damage) = self.kernel.damage(elements)
+                && out.send(Report::Damaged(damage)) == Next::End
             {
                 return Next::End;
             }

@@ -29,6 +29,8 @@ pub struct Message<'a> {
     pub kind: u16,
     pub flags: u16,
     pub sequence: u32,
+    /// The port of whoever asked for it; of a notification, of whoever caused it.
+    pub port: u32,
     /// What follows the header.
     pub body: &'a [u8],
 }
@@ -76,7 +78,8 @@ impl<'a> Iterator for Messages<'a> {
 fn message(bytes: &[u8]) -> Option<(Message<'_>, usize)> {
     let length = usize::try_from(ne32_at(bytes, 0)?).ok()?;
     let body = bytes.get(HEADER..length)?;
-    let message = Message { kind: ne16_at(bytes, 4)?, flags: ne16_at(bytes, 6)?, sequence: ne32_at(bytes, 8)?, body };
+    let (kind, flags) = (ne16_at(bytes, 4)?, ne16_at(bytes, 6)?);
+    let message = Message { kind, flags, sequence: ne32_at(bytes, 8)?, port: ne32_at(bytes, 12)?, body };
     Some((message, length))
 }
 
@@ -281,11 +284,11 @@ mod tests {
         let text = attribute(ERROR_TEXT, 8, b"no!\0");
         for (flags, echo) in [(ERROR_ATTRIBUTES, 32), (ERROR_ATTRIBUTES | CAPPED, HEADER)] {
             let body = [&(-2i32).to_ne_bytes()[..], &refused[..echo], &text].concat();
-            let answer = Message { kind: ERROR, flags, sequence: 0, body: &body }.answer().unwrap();
+            let answer = Message { kind: ERROR, flags, sequence: 0, port: 0, body: &body }.answer().unwrap();
             assert_eq!((answer.errno, answer.text), (2, Some("no!")));
             assert_eq!(answer.request, u16::from_ne_bytes([0x06, 0x0a]));
         }
-        let acknowledged = Message { kind: DONE, flags: 0, sequence: 0, body: &[] }.answer().unwrap();
+        let acknowledged = Message { kind: DONE, flags: 0, sequence: 0, port: 0, body: &[] }.answer().unwrap();
         assert_eq!(acknowledged.errno, 0);
     }
 

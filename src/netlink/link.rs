@@ -177,7 +177,7 @@ mod tests {
     fn leaving_a_bridge_is_not_the_end_of_an_interface() {
         for (family, expected) in [(libc::AF_UNSPEC, Some(LinkChange::Gone { index: 7 })), (libc::AF_BRIDGE, None)] {
             let header = [[family as u8, 0, 0, 0], 7u32.to_ne_bytes(), [0; 4], [0; 4]].concat();
-            assert_eq!(link(&Message { kind: DELETE_LINK, flags: 0, sequence: 0, body: &header }), expected);
+            assert_eq!(link(&Message { kind: DELETE_LINK, flags: 0, sequence: 0, port: 0, body: &header }), expected);
         }
     }
 

@@ -55,7 +55,8 @@ mod tests {
         tables::elements(message).for_each(drop);
         let table = tables::Table { family: tables::TableFamily::Inet, name: String::new() };
         super::rules::packets(message, &table, "");
-        tables::table(message);
+        super::rules::number(message, &table);
+        tables::notice(message);
         flowtables::flowtable(message);
         conntrack::connection(message);
         link::link(message);
@@ -64,7 +65,8 @@ mod tests {
     }
 
     /// The kinds some reader takes, and two that none does.
-    const KINDS: [u16; 15] = [2, 3, 0x0300, 0x0400, 0x0a00, 0x0a02, 0x0a0c, 0x0a16, 0x0100, 16, 17, 24, 28, 0, 0xffff];
+    const KINDS: [u16; 17] =
+        [2, 3, 0x0300, 0x0400, 0x0a00, 0x0a02, 0x0a06, 0x0a0c, 0x0a0e, 0x0a16, 0x0100, 16, 17, 24, 28, 0, 0xffff];
 
     #[derive(Debug, Clone)]
     enum Tree {
@@ -91,7 +93,7 @@ mod tests {
         #[test]
         fn any_bytes_behind_any_kind_are_read_to_an_end(bytes in proptest::collection::vec(any::<u8>(), 0..160)) {
             for kind in KINDS {
-                read(&Message { kind, flags: 0x300, sequence: 0, body: &bytes });
+                read(&Message { kind, flags: 0x300, sequence: 0, port: 0, body: &bytes });
             }
         }
 

@@ -1,4 +1,4 @@
-//! What the counters of rules show. Rules are text and nft's business; only their counts are read here.
+//! Which rules there are, by number, and what their counters show. Their text is nft's business.
 
 use super::attributes::{Attribute, Message, NETFILTER_HEADER};
 use super::message::{Builder, DUMP, Header, REQUEST, Subsystem};
@@ -10,6 +10,7 @@ const GET_RULE: u8 = 7;
 /// `NFTA_RULE_*`.
 const RULE_TABLE: u16 = 1;
 const RULE_CHAIN: u16 = 2;
+const RULE_HANDLE: u16 = 3;
 const RULE_EXPRESSIONS: u16 = 4;
 /// `NFTA_LIST_ELEM`.
 const ITEM: u16 = 1;
@@ -18,13 +19,23 @@ const EXPRESSION_NAME: u16 = 1;
 const EXPRESSION_DATA: u16 = 2;
 const COUNTER_PACKETS: u16 = 2;
 
-/// Asks for the rules of a chain; kernels that do not know the question list all rules there are.
-pub(super) fn ask(table: &Table, builder: &mut Builder, sequence: u32, chain: &str) {
+/// Asks for the rules of a table or of one chain; kernels that do not know the question list all rules there are.
+pub(super) fn ask(table: &Table, builder: &mut Builder, sequence: u32, chain: Option<&str>) {
     let header = Header { kind: Subsystem::Tables.kind(GET_RULE), flags: REQUEST | DUMP, sequence };
     builder.netfilter(header, table.family as u8, 0, |body| {
         body.put_text(RULE_TABLE, &table.name);
-        body.put_text(RULE_CHAIN, chain);
+        if let Some(chain) = chain {
+            body.put_text(RULE_CHAIN, chain);
+        }
     });
+}
+
+/// The number of a rule of this table; none is given twice.
+pub(super) fn number(message: &Message<'_>, table: &Table) -> Option<u64> {
+    let rule = message.kind == Subsystem::Tables.kind(NEW_RULE) && message.family() == Some(table.family as u8);
+    let attributes = if rule { message.attributes(NETFILTER_HEADER) } else { return None };
+    let ours = attributes.find(RULE_TABLE)?.text() == Some(&table.name);
+    if ours { attributes.find(RULE_HANDLE)?.be64() } else { None }
 }
 
 /// The packets that the counters of a rule have counted, if it is one of this chain.

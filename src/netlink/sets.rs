@@ -4,7 +4,7 @@
 //! Changes go to the kernel in transactions. One change that fails undoes its whole transaction, so it is found by its
 //! sequence number, left out, and the rest is sent again: a bad element never blocks the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::attributes::messages;
 use super::exchange::{Exchange, failed, refused};
@@ -135,6 +135,23 @@ impl Sets {
         Ok(listing)
     }
 
+    /// The port by which notifications name what was done here.
+    pub fn port(&self) -> u32 {
+        self.exchange.socket.port()
+    }
+
+    /// The numbers of the table's rules; one that is replaced has another.
+    pub fn rules(&mut self) -> Result<BTreeSet<u64>, Error> {
+        let table = &self.table;
+        let mut numbers = BTreeSet::new();
+        self.exchange.ask(
+            "list rules",
+            |builder, sequence| rules::ask(table, builder, sequence, None),
+            |message| numbers.extend(rules::number(&message, table)),
+        )?;
+        Ok(numbers)
+    }
+
     /// Whether the table is there.
     pub fn table_exists(&mut self) -> Result<bool, Error> {
         Ok(self.table_comment()?.is_some())
@@ -178,7 +195,7 @@ impl Sets {
         let mut packets = 0u64;
         let ended = self.exchange.ask(
             "read the counters of rules",
-            |builder, sequence| rules::ask(table, builder, sequence, chain),
+            |builder, sequence| rules::ask(table, builder, sequence, Some(chain)),
             |message| packets = packets.saturating_add(rules::packets(&message, table, chain).unwrap_or(0)),
         );
         match ended {

@@ -5,17 +5,21 @@ use super::attributes::{Attribute, Attributes, Message, NETFILTER_HEADER};
 use super::message::{ACKNOWLEDGE, Body, Builder, CREATE, DUMP, Header, REQUEST, Subsystem};
 
 /// `NFT_MSG_*`.
-pub(super) const NEW_TABLE: u8 = 0;
+const NEW_TABLE: u8 = 0;
 const GET_TABLE: u8 = 1;
-pub(super) const DELETE_TABLE: u8 = 2;
+const DELETE_TABLE: u8 = 2;
+const DELETE_CHAIN: u8 = 5;
+const DELETE_RULE: u8 = 8;
+const DELETE_SET: u8 = 11;
 const NEW_ELEMENT: u8 = 12;
 const GET_ELEMENT: u8 = 13;
 const DELETE_ELEMENT: u8 = 14;
 const NEW_OBJECT: u8 = 18;
 const GET_OBJECT: u8 = 19;
 
-/// `NFTA_TABLE_*`.
+/// `NFTA_TABLE_NAME`, and the same number in whatever belongs to a table.
 const TABLE_NAME: u16 = 1;
+/// `NFTA_TABLE_USERDATA`.
 const TABLE_USERDATA: u16 = 6;
 /// nft's own records inside user data: type, length, value. A comment ends with a zero.
 const RECORD_COMMENT: u8 = 0;
@@ -271,13 +275,40 @@ pub fn counter(message: &Message<'_>) -> Option<u64> {
     message.attributes(NETFILTER_HEADER).find(OBJECT_DATA)?.nested().find(COUNTER_PACKETS)?.be64()
 }
 
-/// The table a notification is about.
-pub fn table<'a>(message: &Message<'a>) -> Option<(TableFamily, &'a str)> {
-    if message.subsystem() != Subsystem::Tables as u8 || !matches!(message.number(), NEW_TABLE | DELETE_TABLE) {
+/// What a notification is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice<'a> {
+    pub family: TableFamily,
+    pub table: &'a str,
+    pub what: What,
+    /// The socket of whoever did it.
+    pub port: u32,
+}
+
+/// What happened to a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    Added,
+    Removed,
+    /// Rules of it were removed, or something else that rules hold on to.
+    RulesRemoved,
+    ElementsRemoved,
+}
+
+/// A notification of something removed, or of a new table.
+pub fn notice<'a>(message: &Message<'a>) -> Option<Notice<'a>> {
+    if message.subsystem() != Subsystem::Tables as u8 {
         return None;
     }
-    let name = message.attributes(NETFILTER_HEADER).find(TABLE_NAME)?.text()?;
-    Some((TableFamily::from_number(message.family()?)?, name))
+    let what = match message.number() {
+        NEW_TABLE => What::Added,
+        DELETE_TABLE => What::Removed,
+        DELETE_CHAIN | DELETE_RULE | DELETE_SET => What::RulesRemoved,
+        DELETE_ELEMENT => What::ElementsRemoved,
+        _ => return None,
+    };
+    let table = message.attributes(NETFILTER_HEADER).find(TABLE_NAME)?.text()?;
+    Some(Notice { family: TableFamily::from_number(message.family()?)?, table, what, port: message.port })
 }
 
 /// The comment of the table in a message, as nft writes it; empty if it has none.
@@ -296,106 +327,4 @@ pub fn comment(message: &Message<'_>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::netlink::attributes::messages;
-    use crate::netlink::message::Body;
-
-    /// Key, packets, bytes, expiration.
-    type Seen = (Vec<u8>, [Option<u64>; 3]);
-
-    fn listed(fill: impl FnOnce(&mut Body<'_>)) -> Vec<Seen> {
-        let mut builder = Builder::default();
-        let header = Header { kind: Subsystem::Tables.kind(NEW_ELEMENT), flags: 0, sequence: 0 };
-        builder.netfilter(header, 1, 0, fill);
-        let message = messages(builder.bytes().unwrap()).next().unwrap().unwrap();
-        let seen = |element: Element<'_>| (element.key.to_vec(), [element.packets, element.bytes, element.expires_ms]);
-        elements(&message).map(seen).collect()
-    }
-
-    fn counter(body: &mut Body<'_>) {
-        body.put_text(EXPRESSION_NAME, "counter");
-        body.nest(EXPRESSION_DATA, |data| {
-            data.put(COUNTER_BYTES, &840u64.to_be_bytes());
-            data.put(COUNTER_PACKETS, &10u64.to_be_bytes());
-        });
-    }
-
-    #[test]
-    fn an_element_has_a_key_and_perhaps_a_counter_and_an_end() {
-        let elements = listed(|body| {
-            body.nest(LIST_ELEMENTS, |list| {
-                list.nest(ITEM, |element| element.nest(KEY, |data| data.put(VALUE, &[1])));
-                list.nest(ITEM, |element| {
-                    element.nest(KEY, |data| data.put(VALUE, &[2]));
-                    element.nest(EXPRESSION, counter);
-                    element.put(EXPIRATION, &5000u64.to_be_bytes());
-                });
-                list.nest(ITEM, |element| {
-                    element.nest(EXPRESSIONS, |all| {
-                        all.nest(ITEM, |other| other.put_text(EXPRESSION_NAME, "limit"));
-                        all.nest(ITEM, counter);
-                    });
-                    element.nest(KEY, |data| data.put(VALUE, &[3]));
-                });
-            });
-        });
-        let expected = [
-            (vec![1], [None, None, None]),
-            (vec![2], [Some(10), Some(840), Some(5000)]),
-            (vec![3], [Some(10), Some(840), None]),
-        ];
-        assert_eq!(elements, expected);
-    }
-
-    #[test]
-    fn what_is_said_of_an_element_is_read_as_it_was_put() {
-        let table = Table { family: TableFamily::Inet, name: "glacic".to_owned() };
-        for verdict in [Verdict::Accept, Verdict::Goto("deny")] {
-            let mut builder = Builder::default();
-            table.element(&mut builder, 7, "flows", &[1, 2], To::Changed(verdict));
-            let messages: Vec<_> = messages(builder.bytes().unwrap()).map(Result::unwrap).collect();
-            assert_eq!(messages.iter().map(|message| message.sequence).collect::<Vec<_>>(), [7, 7]);
-            assert_eq!(messages[0].number(), DELETE_ELEMENT);
-            let element = elements(&messages[1]).next().unwrap();
-            assert_eq!((element.key, element.verdict), (&[1, 2][..], Some(verdict)));
-        }
-        let drop = |data: &mut Body<'_>| data.nest(VERDICT, |verdict| verdict.put_be32(CODE, 0));
-        let mut builder = Builder::default();
-        builder.netfilter(Header { kind: Subsystem::Tables.kind(NEW_ELEMENT), flags: 0, sequence: 0 }, 1, 0, |body| {
-            body.nest(LIST_ELEMENTS, |list| {
-                list.nest(ITEM, |element| {
-                    element.nest(KEY, |data| data.put(VALUE, &[1]));
-                    element.nest(DATA, drop);
-                });
-            });
-        });
-        let message = messages(builder.bytes().unwrap()).next().unwrap().unwrap();
-        assert_eq!(elements(&message).next().unwrap().verdict, Some(Verdict::Other));
-    }
-
-    #[test]
-    fn a_table_tells_its_comment() {
-        let told = |user_data: &[u8]| {
-            let mut builder = Builder::default();
-            let header = Header { kind: Subsystem::Tables.kind(NEW_TABLE), flags: 0, sequence: 0 };
-            builder.netfilter(header, 1, 0, |body| body.put(TABLE_USERDATA, user_data));
-            comment(&messages(builder.bytes().unwrap()).next().unwrap().unwrap())
-        };
-        assert_eq!(told(b"\x00\x03hi\x00"), "hi");
-        assert_eq!(told(b"\x07\x01?\x00\x03hi\x00"), "hi", "other records are passed over");
-        for nonsense in [&b""[..], b"\x00", b"\x00\x09hi", b"\x07\x01?"] {
-            assert_eq!(told(nonsense), "", "{nonsense:?}");
-        }
-    }
-
-    #[test]
-    fn what_has_no_key_is_no_element() {
-        assert_eq!(listed(|_| ()), []);
-        assert_eq!(listed(|body| body.nest(LIST_ELEMENTS, |list| list.nest(ITEM, |_| ()))), []);
-        assert_eq!(
-            listed(|body| body.nest(LIST_ELEMENTS, |list| list.nest(ITEM, |element| element.put(KEY, &[1])))),
-            []
-        );
-    }
-}
+mod tests;

@@ -1,12 +1,13 @@
-//! Notices when somebody adds or removes tables: `service firewall stop` takes away all of them, ours included.
+//! Notices when somebody takes away tables or what is in them: `service firewall stop` takes all of them, ours included.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::attributes::messages;
 use super::exchange::failed;
-use super::message::Subsystem;
-use super::tables::{self, DELETE_TABLE, TableFamily};
+use super::tables;
 use super::{Batch, Error, Family, Receipt, Socket};
+
+pub use super::tables::{Notice, What};
 
 /// `NFNLGRP_NFTABLES`.
 const GROUP: u32 = 7;
@@ -15,16 +16,9 @@ const SOCKET_BUFFER: usize = 1 << 20;
 /// Batches a call of [`Watch::read`] takes at most, so that others get their turn.
 const BATCHES: usize = 16;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    TableAdded {
-        family: TableFamily,
-        name: String,
-    },
-    TableRemoved {
-        family: TableFamily,
-        name: String,
-    },
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    Notice(Notice<'a>),
     /// Notifications were lost: look for yourself what is there.
     Lost,
 }
@@ -46,7 +40,7 @@ impl Watch {
     }
 
     /// Hands over what happened since the last call; returns at once.
-    pub fn read(&mut self, mut take: impl FnMut(Event)) -> Result<(), Error> {
+    pub fn read(&mut self, mut take: impl FnMut(Event<'_>)) -> Result<(), Error> {
         for _ in 0..BATCHES {
             match self
                 .socket
@@ -60,14 +54,9 @@ impl Watch {
                         take(Event::Lost);
                     }
                     for message in self.batch.datagrams().flat_map(messages).flatten() {
-                        let Some((family, name)) = tables::table(&message) else { continue };
-                        let name = name.to_owned();
-                        let removed = message.kind == Subsystem::Tables.kind(DELETE_TABLE);
-                        take(if removed {
-                            Event::TableRemoved { family, name }
-                        } else {
-                            Event::TableAdded { family, name }
-                        });
+                        if let Some(notice) = tables::notice(&message) {
+                            take(Event::Notice(notice));
+                        }
                     }
                 }
             }
@@ -84,36 +73,58 @@ impl AsFd for Watch {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::netlink::namespace::{Namespace, nft, wait_readable};
-    use crate::netlink::sets::{Change, KeyBytes, Sets, To};
+    use crate::netlink::sets::{Change, KeyBytes, Sets, TableFamily, To};
 
-    fn read(watch: &mut Watch) -> Vec<Event> {
-        let mut events = Vec::new();
+    /// What happened to which table, each once, and the ports of those who did it.
+    fn read(watch: &mut Watch) -> (BTreeSet<(String, What)>, BTreeSet<u32>) {
+        let (mut events, mut ports) = (BTreeSet::new(), BTreeSet::new());
         wait_readable(watch);
-        watch.read(|event| events.push(event)).unwrap();
-        events
+        let take = |event: Event<'_>| {
+            let Event::Notice(Notice { family, table, what, port }) = event else { panic!("{event:?}") };
+            assert_eq!(family, TableFamily::Inet);
+            events.insert((table.to_owned(), what));
+            ports.insert(port);
+        };
+        watch.read(take).unwrap();
+        (events, ports)
     }
 
     #[test]
-    fn tables_that_come_and_go_are_noticed_and_nothing_else() {
+    fn what_is_taken_away_is_noticed_and_who_did_it() {
         let Some(namespace) = Namespace::new() else { return };
         namespace.run(|| {
             let mut watch = Watch::open().unwrap();
-            let named = |name: &str| (TableFamily::Inet, name.to_owned());
-            let added = |name| Event::TableAdded { family: named(name).0, name: named(name).1 };
-            let removed = |name| Event::TableRemoved { family: named(name).0, name: named(name).1 };
-            nft("table inet glacic { set ports { type inet_service \n } \n }");
-            assert_eq!(read(&mut watch), [added("glacic")]);
+            let events = |list: &[(&str, What)]| list.iter().map(|(name, what)| ((*name).to_owned(), *what)).collect();
+            nft("table inet glacic { set ports { type inet_service \n } \n chain c { accept \n } \n }");
+            assert_eq!(read(&mut watch).0, events(&[("glacic", What::Added)]));
             let mut sets = Sets::open(TableFamily::Inet, "glacic").unwrap();
-            sets.apply(&[Change { set: "ports", key: KeyBytes::new().inet_service(7), to: To::Present }]);
-            assert_eq!(read(&mut watch), []);
+            let change = |to| Change { set: "ports", key: KeyBytes::new().inet_service(7), to };
+            sets.apply(&[change(To::Present)]);
+            assert_eq!(read(&mut watch).0, events(&[]));
+            sets.apply(&[change(To::Absent)]);
+            let (seen, ports) = read(&mut watch);
+            assert_eq!(seen, events(&[("glacic", What::ElementsRemoved)]));
+            assert_eq!(ports, BTreeSet::from([sets.port()]));
+            sets.apply(&[change(To::Present)]);
+            read(&mut watch);
+            let rules = sets.rules().unwrap();
+            assert_eq!(rules.len(), 1);
+            nft("flush table inet glacic");
+            nft("flush set inet glacic ports");
+            nft("add rule inet glacic c drop");
+            let (seen, ports) = read(&mut watch);
+            assert_eq!(seen, events(&[("glacic", What::RulesRemoved), ("glacic", What::ElementsRemoved)]));
+            assert!(!ports.contains(&sets.port()));
+            assert!(sets.rules().unwrap().is_disjoint(&rules), "another rule, another number");
             nft("add table inet other");
-            assert_eq!(read(&mut watch), [added("other")]);
+            assert_eq!(read(&mut watch).0, events(&[("other", What::Added)]));
             nft("flush ruleset");
-            let mut events = read(&mut watch);
-            events.sort_by_key(|event| format!("{event:?}"));
-            assert_eq!(events, [removed("glacic"), removed("other")]);
+            let (seen, _) = read(&mut watch);
+            assert!(seen.is_superset(&events(&[("glacic", What::Removed), ("other", What::Removed)])), "{seen:?}");
         });
     }
 
@@ -124,7 +135,10 @@ mod tests {
             let mut watch = Watch::open().unwrap();
             watch.socket.set_receive_buffer(2048);
             (0..8).for_each(|number| nft(&format!("add table inet t{number}")));
-            assert!(read(&mut watch).contains(&Event::Lost));
+            wait_readable(&watch);
+            let mut lost = false;
+            watch.read(|event| lost |= event == Event::Lost).unwrap();
+            assert!(lost);
         });
     }
 }

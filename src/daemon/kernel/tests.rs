@@ -2,6 +2,7 @@ use std::sync::mpsc::Receiver;
 
 use super::*;
 use crate::config::Settings;
+use crate::config::settings::{FailMode, Placement};
 use crate::firewall::{Request, SetSizes};
 use crate::flow::{Port, Protocol};
 
@@ -60,7 +61,7 @@ impl Stage {
             Request::Device { .. } => "device".to_owned(),
             Request::Counters { ticket } => format!("counters, {ticket:?}"),
             Request::Drops => "drops".to_owned(),
-            Request::Unload => "unload".to_owned(),
+            Request::Unload { .. } => "unload".to_owned(),
         };
         self.firewall.try_iter().map(short).collect()
     }
@@ -193,6 +194,6 @@ fn more_changes_than_can_wait_are_loaded_anew() {
 fn leaving_waits_for_no_load() {
     let mut stage = Stage::wanting();
     stage.asked();
-    stage.kernel.stop();
+    stage.kernel.stop(Placement::Guard, FailMode::Open);
     assert_eq!(stage.told(), ["counters, None", "unload"]);
 }

@@ -109,7 +109,7 @@ fn a_listing_that_waits_for_counts_survives_a_new_load() {
     let mut town = Town::loaded("listing");
     town.house.now.mono = town.house.now.mono.after(Duration::from_secs(10));
     let client = town.client("{\"method\":\"flow_list\"}\n");
-    town.house.firewall_report(Report::TableGone);
+    town.house.firewall_report(Report::Damaged(crate::firewall::message::Damage::Table));
     town.told();
     town.fill_and_report_counters();
     let ticket = town.store.try_iter().find_map(|request| match request {

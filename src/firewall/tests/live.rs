@@ -1,93 +1,19 @@
 //! The firewall thread at work on a real kernel, in a namespace of its own.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc;
 
-use crate::config::settings::{FailMode, Placement};
 use crate::flow::{DeviceMode, Key, Mac, Port, Protocol, State};
 
-use super::house::{CLIENT, House, PATIENCE, SERVER, until};
-use super::support::{Folder, in_namespace, install_fw4, must, plan, tools};
-use crate::firewall::message::{Change, Load, LoadError, Report, Request, Subject};
+use super::at::{At, enforcing, table, udp};
+use super::house::{CLIENT, House, SERVER};
+use super::support::{Folder, in_namespace, must, plan, tools};
+use crate::firewall::message::{Change, Damage, LoadError, Report, Request, Subject};
 use crate::firewall::nft::Tools;
 use crate::firewall::plan::{Limits, Plan};
-use crate::firewall::worker::{Config, Full, INBOX, Worker, spawn};
+use crate::firewall::worker::{Full, INBOX};
 
 const REFUSED: &str = "glacic: allowed by nobody";
 const DENIED: &str = "glacic: denied";
-
-fn udp(port: u16) -> Key {
-    Key::service(CLIENT, Protocol(17), Port::Number(port))
-}
-
-fn enforcing() -> Plan {
-    Plan { learning: false, ..plan() }
-}
-
-/// A worker and the reports it makes.
-struct At {
-    worker: Worker,
-    reports: mpsc::Receiver<Report>,
-}
-
-impl At {
-    fn work(tools: &Tools) -> At {
-        let (sender, reports) = mpsc::sync_channel(8);
-        let config = Config { tools: tools.clone() };
-        At { worker: spawn(config, sender, || {}).unwrap(), reports }
-    }
-
-    fn next(&self) -> Report {
-        self.reports.recv_timeout(PATIENCE).expect("a report")
-    }
-
-    fn ask(&self, request: Request) -> Report {
-        self.worker.try_send(request).unwrap();
-        self.next()
-    }
-
-    fn load(&self, plan: &Plan, elements: &[(Key, State)]) -> Report {
-        let load = Load { plan: plan.clone(), elements: elements.to_vec(), devices: Vec::new() };
-        self.ask(Request::Load(Box::new(load)))
-    }
-
-    /// A load of which nothing is to be said.
-    fn loads(&self, plan: &Plan, elements: &[(Key, State)]) {
-        match self.load(plan, elements) {
-            Report::Loaded { warnings, failed, .. } => {
-                assert!(warnings.is_empty() && failed.is_empty(), "{warnings:?} {failed:?}")
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn change(&self, key: Key, before: Option<State>, after: Option<State>) -> Report {
-        self.ask(Request::Change { ticket: Some(7), changes: vec![Change { key, before, after }] })
-    }
-
-    /// The same, when it is done; it may end connections.
-    fn changes(&self, request: Request) {
-        let mut report = self.ask(request);
-        while matches!(report, Report::Cut { trouble: None, .. }) {
-            report = self.next();
-        }
-        assert!(matches!(&report, Report::Applied { failed, .. } if failed.is_empty()), "{report:?}");
-    }
-
-    fn counters(&self) -> Vec<(Key, u64)> {
-        match self.ask(Request::Counters { ticket: None }) {
-            Report::Counters { mut flows, .. } => {
-                flows.sort_unstable();
-                flows
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-fn table() -> String {
-    must("nft", &["list", "table", "inet", "glacic"], "")
-}
 
 #[test]
 fn loading_twice_leaves_one_copy() {
@@ -251,8 +177,8 @@ fn a_table_that_somebody_mutilated_is_replaced() {
         at.loads(&enforcing(), &[(udp(1), State::Allowed)]);
         let sorted = |text: String| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
         let whole = table();
-        must("nft", &["flush", "table", "inet", "glacic"], "");
-        must("nft", &["delete", "map", "inet", "glacic", "flows_icmp"], "");
+        must("nft", &["-f", "-"], "flush table inet glacic\ndelete map inet glacic flows_icmp\n");
+        assert_eq!(at.next(), Report::Damaged(Damage::Rules));
         at.loads(&enforcing(), &[(udp(1), State::Allowed)]);
         assert_eq!(sorted(table()), sorted(whole));
     });
@@ -367,56 +293,6 @@ fn a_denial_looks_twice() {
 }
 
 #[test]
-fn a_table_that_somebody_removed_is_missed_and_put_back() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let at = At::work(&tools(&folder));
-        at.loads(&enforcing(), &[(udp(1), State::Allowed)]);
-        must("nft", &["flush", "ruleset"], "");
-        assert_eq!(at.next(), Report::TableGone);
-        assert!(
-            matches!(at.change(udp(2), None, Some(State::Allowed)), Report::Applied { failed, .. } if failed.len() == 1)
-        );
-        at.loads(&enforcing(), &[(udp(1), State::Allowed)]);
-        assert!(table().contains("udp . 1 "));
-        // Our own replacement of the table is not somebody's removal.
-        at.loads(&Plan { limits: Limits::for_flows(2000), ..enforcing() }, &[]);
-        assert_eq!(at.counters(), []);
-        must("nft", &["delete", "table", "inet", "glacic"], "");
-        assert_eq!(at.next(), Report::TableGone);
-    });
-}
-
-#[test]
-fn unloading_leaves_what_fail_mode_says() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let tools = tools(&folder);
-        install_fw4(&tools);
-        for (placement, fail_mode, stays) in [
-            (Placement::Guard, FailMode::Open, false),
-            (Placement::Guard, FailMode::Closed, true),
-            (Placement::Fallback, FailMode::Open, false),
-            (Placement::Fallback, FailMode::Closed, true),
-        ] {
-            let at = At::work(&tools);
-            at.loads(&Plan { placement, fail_mode, ..enforcing() }, &[(udp(1), State::Allowed)]);
-            let published = tools.includes.join("forward/glacic.nft");
-            assert_eq!(published.exists(), placement == Placement::Fallback);
-            assert_eq!(at.ask(Request::Unload), Report::Unloaded { trouble: None });
-            at.worker.join();
-            assert_eq!(must("nft", &["list", "tables"], "").contains("glacic"), stays, "{placement:?} {fail_mode:?}");
-            assert!(!published.exists());
-            let fw4 = || {
-                must("nft", &["list", "tables"], "").contains("fw4")
-                    && must("nft", &["list", "table", "inet", "fw4"], "").contains("glacic")
-            };
-            until(|| !fw4(), "fw4 keeps glacic's rules");
-        }
-    });
-}
-
-#[test]
 fn without_a_ruleset_decisions_are_not_lost_silently() {
     in_namespace(|| {
         let folder = Folder::new();
@@ -446,25 +322,5 @@ fn a_full_inbox_gives_requests_back_and_loses_none() {
             );
         }
         assert_eq!(at.worker.waiting(), 0);
-    });
-}
-
-/// What fw4 was told while it was not running is mended when it starts, and so is what was said about it.
-#[test]
-fn an_fw4_that_starts_later_has_the_includes_and_nothing_is_said_about_it_any_more() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let tools = tools(&folder);
-        install_fw4(&tools);
-        let start = std::fs::read_to_string(&tools.fw4).unwrap();
-        std::fs::write(&tools.fw4, "#!/bin/sh\nexit 0\n").unwrap();
-        let at = At::work(&tools);
-        let plan = Plan { placement: Placement::Fallback, ..plan() };
-        assert!(
-            matches!(at.load(&plan, &[]), Report::Loaded { warnings, .. } if warnings[0].contains("fw4 is running"))
-        );
-        std::fs::write(&tools.fw4, start).unwrap();
-        must(&tools.fw4.display().to_string(), &[], "");
-        assert_eq!(at.next(), Report::Fw4 { warnings: vec![] });
     });
 }

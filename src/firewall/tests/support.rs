@@ -108,7 +108,7 @@ impl Drop for Folder {
 /// Tools with folders of their own, and no fw4.
 pub fn tools(folder: &Folder) -> Tools {
     let at = |name: &str| folder.0.join(name);
-    Tools { nft: nft().into(), fw4: at("fw4"), includes: at("run"), nftables_d: at("nftables.d"), steward: None }
+    Tools { nft: nft().into(), fw4: at("fw4"), includes: at("run"), nftables_d: at("nftables.d"), ..Tools::default() }
 }
 
 /// Gives these tools an fw4 whose reload loads a ruleset like fw4's: refusing what comes from br-lan, with the package's
