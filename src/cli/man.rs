@@ -107,6 +107,8 @@ fn text(plain: &str) -> String {
             '\\' => text.push_str("\\e"),
             '-' => text.push_str("\\-"),
             '\n' => text.push(' '),
+            // Long lists of words may be broken here.
+            '|' => text.push_str("|\\:"),
             _ => text.push(character),
         }
     }

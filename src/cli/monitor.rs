@@ -27,7 +27,7 @@ pub struct Monitor {
     /// only events of this kind; may be repeated
     #[argh(
         option,
-        arg_name = "flow_new|flow_changed|flow_forgotten|device_new|device_changed|alert|learning_changed|config_reloaded|config_refused",
+        arg_name = "flow_new|flow_changed|flow_forgotten|flows_changed|device_new|device_changed|alert|learning_changed|config_reloaded|config_refused",
         from_str_fn(kind)
     )]
     pub kind: Vec<String>,
@@ -46,6 +46,7 @@ const KINDS: &[&str] = &[
     "flow_new",
     "flow_changed",
     "flow_forgotten",
+    "flows_changed",
     "device_new",
     "device_changed",
     "alert",
@@ -116,6 +117,7 @@ fn name(what: &What) -> &'static str {
         What::FlowNew { .. } => "flow_new",
         What::FlowChanged { .. } => "flow_changed",
         What::FlowForgotten { .. } => "flow_forgotten",
+        What::FlowsChanged { .. } => "flows_changed",
         What::DeviceNew { .. } => "device_new",
         What::DeviceChanged { .. } => "device_changed",
         What::Alert { .. } => "alert",
@@ -135,6 +137,7 @@ pub fn line(event: &Event, screen: Screen) -> String {
         What::FlowNew { flow } => format!("new flow {}: {}", describe::flow(flow), state(flow)),
         What::FlowChanged { flow } => format!("flow {} is now {}", describe::flow(flow), state(flow)),
         What::FlowForgotten { flow } => format!("flow {} was forgotten", describe::flow(flow)),
+        What::FlowsChanged { count } => format!("and {count} more flows by the same decision"),
         What::DeviceNew { mac, zone: Some(zone) } => format!("new device {mac} in zone {}", visible(zone)),
         What::DeviceNew { mac, zone: None } => format!("new device {mac}"),
         What::DeviceChanged { mac, mode } => format!("device {mac} {}", describe::mode_means(*mode)),
@@ -164,6 +167,7 @@ mod tests {
             What::FlowNew { flow: sample() },
             What::FlowChanged { flow: sample() },
             What::FlowForgotten { flow: sample() },
+            What::FlowsChanged { count: 2900 },
             What::DeviceNew { mac, zone: Some("lan".into()) },
             What::DeviceChanged { mac, mode: DeviceMode::Trust },
             What::Alert { kind: "port_scan".into(), mac: Some(mac), message: "10 ports\n".into() },
@@ -210,6 +214,7 @@ mod tests {
 2026-11-22 08:41:08Z new flow 12 camera tcp/443 https: pending
 2026-11-22 08:41:08Z flow 12 camera tcp/443 https is now pending
 2026-11-22 08:41:08Z flow 12 camera tcp/443 https was forgotten
+2026-11-22 08:41:08Z and 2900 more flows by the same decision
 2026-11-22 08:41:08Z new device b8:27:eb:00:00:01 in zone lan
 2026-11-22 08:41:08Z device b8:27:eb:00:00:01 is trusted: it may do everything
 2026-11-22 08:41:08Z alert port_scan b8:27:eb:00:00:01: 10 ports\\n

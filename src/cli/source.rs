@@ -58,7 +58,7 @@ impl Source {
         match self {
             Source::Daemon(client) => Ok(client.ask(&Request::DeviceList(query.clone()))?),
             Source::Copy { store, now } => {
-                let request = store::Request::Devices { ticket: 0, query: query.clone() };
+                let request = store::Request::Devices { ticket: 0, query: query.clone(), modes: Vec::new() };
                 ask(store, *now, request, |reply| match reply {
                     Reply::Devices { result, .. } => Some(result),
                     _ => None,

@@ -7,6 +7,7 @@ use super::errands::Errand;
 use super::house::House;
 use crate::control::protocol::{Code, DeviceSet, Error, LearningSet, Request};
 use crate::firewall;
+use crate::flow::DeviceMode;
 use crate::flow::query::{Decision, Query, Selection};
 use crate::store;
 
@@ -30,7 +31,9 @@ impl House {
             Request::FlowDeny(selection) => self.decide(client, selection, Decision::Deny),
             Request::FlowForget(selection) => self.decide(client, selection, Decision::Forget),
             Request::DeviceList(query) => {
-                self.ask_store(client, Errand::Store, |ticket| store::Request::Devices { ticket, query })
+                let modes = self.settings.devices.iter().map(|device| (device.mac, device.mode));
+                let modes = modes.filter(|(_, mode)| *mode != DeviceMode::Default).collect();
+                self.ask_store(client, Errand::Store, |ticket| store::Request::Devices { ticket, query, modes })
             }
             Request::DeviceSet(set) => self.set_device(client, set),
             Request::LearningSet(set) => self.set_learning(client, set),

@@ -1,4 +1,4 @@
-//! The thread for what the event loop must not do itself: reading files, and asking fw4 for its zones.
+//! The thread for what the event loop must not do itself: reading files (also the kernel's), and asking fw4 for its zones.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 
+use super::house::QueueCounts;
 use super::names::{ETHERS, LEASES, ethers, leases};
 use super::poll::Waker;
 use crate::config::{self, Settings};
 use crate::firewall::{Guarded, Module, Tools, modules, offload, zones};
 use crate::flow::Mac;
+use crate::intercept::queue::counters;
 use crate::netlink::conntrack::Conntrack;
 use crate::netlink::flowtables;
 
@@ -25,6 +27,8 @@ pub enum Task {
     Reload,
     /// Look up again which interfaces are guarded: one has come or gone.
     Resolve(Asked),
+    /// Read what the kernel shows of these queues.
+    Queues(Vec<u16>),
     /// Look what is beside glacic in this kernel.
     Look,
     /// Look what the router has of a module that the kernel lacks.
@@ -46,6 +50,7 @@ pub enum News {
     /// The configuration cannot be used; one line a problem.
     Refused(String),
     Names(Vec<(Mac, String)>),
+    Queues(QueueCounts),
     Beside(Beside),
     /// What can be done about a module that is missing.
     Module(Module, String),
@@ -103,6 +108,7 @@ impl Background {
                         let (guarded, warnings) = resolve(&asked, &tools);
                         News::Guarded { asked, guarded, warnings }
                     }
+                    Task::Queues(numbers) => News::Queues(queues(&numbers)),
                     Task::Names(own) => News::Names(names(own)),
                     Task::Look => News::Beside(beside(&tools)),
                     Task::Module(module) => News::Module(module, modules::told(module, &modules::look(module))),
@@ -175,6 +181,15 @@ fn beside(tools: &Tools) -> Beside {
         offload: offload::told(&tools.firewall_config(), &flowtables),
         conntrack: !Conntrack::open().and_then(|mut conntrack| conntrack.probe()).is_err_and(missing),
     }
+}
+
+fn queues(numbers: &[u16]) -> QueueCounts {
+    let mut counts = QueueCounts::default();
+    for counters in numbers.iter().filter_map(|number| counters(*number)) {
+        counts.dropped += u64::from(counters.queue_dropped);
+        counts.user_dropped += u64::from(counters.user_dropped);
+    }
+    counts
 }
 
 /// Names from all sources; of several for one device the first counts: the owner's, /etc/ethers, the lease.

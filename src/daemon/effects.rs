@@ -90,13 +90,11 @@ impl House {
                 log::info!("new device: {mac} in {}", zone.as_deref().unwrap_or("no zone"))
             }
             What::Alert { message, .. } => log::warn!("{message}"),
-            What::ConfigRefused { message } => {
-                log::error!("the configuration is not applied, the old one stays: {message}")
-            }
             What::ConfigReloaded => log::info!("the configuration has been read again"),
             // Decisions may be about thousands of flows, and are logged where they are taken in.
-            What::FlowChanged { .. } | What::FlowForgotten { .. } => {}
-            What::DeviceChanged { .. } | What::LearningChanged { .. } => {}
+            What::FlowChanged { .. } | What::FlowForgotten { .. } | What::FlowsChanged { .. } => {}
+            // Logged with what else follows, and as the warning that stays.
+            What::DeviceChanged { .. } | What::LearningChanged { .. } | What::ConfigRefused { .. } => {}
         }
         let event = Event { time: self.now.wall, what };
         self.control.broadcast(&event);

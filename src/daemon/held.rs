@@ -15,6 +15,9 @@ pub const CAPACITY: usize = 1024;
 /// How long a packet waits for the store.
 pub const STORE_PATIENCE: Duration = Duration::from_millis(500);
 
+/// How long a copy waits for it, which holds nothing up: a store that is slow must not cost a flow its record.
+pub const COPY_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Whom a packet waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Awaiting {

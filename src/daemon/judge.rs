@@ -9,7 +9,7 @@ use crate::store;
 use crate::wire::Malformed;
 
 use super::activity::Record;
-use super::held::{Awaiting, Lobby, STORE_PATIENCE, Waiting};
+use super::held::{Awaiting, COPY_PATIENCE, Lobby, STORE_PATIENCE, Waiting};
 
 /// What the judging of one packet needs, borrowed for a batch.
 pub struct Judge<'a> {
@@ -62,6 +62,7 @@ impl Judge<'_> {
     /// Lets a packet wait. Where it cannot, `fail_mode` answers at once.
     fn wait(&mut self, (key, awaiting): (Key, Awaiting), sighting: Sighting, held: Option<Held>) -> Option<Verdict> {
         let patience = match awaiting {
+            Awaiting::Store if held.is_none() => COPY_PATIENCE,
             Awaiting::Store => STORE_PATIENCE,
             Awaiting::Owner => self.manner.hold,
         };
@@ -264,6 +265,7 @@ mod tests {
     fn in_log_mode_what_waits_is_only_recorded() {
         let mut court = Court::learning(FailMode::Closed, 8);
         assert_eq!(court.judge().judge(Ok(sighting(3)), None), None);
+        assert!(court.lobby.call_expired(NOON.mono.after(Duration::from_secs(50))).is_empty(), "it holds nobody up");
         let waiting = court.lobby.call(|_| true).remove(0);
         assert!(court.judge().resume(waiting).is_none());
         assert!(court.engine.has_effects());

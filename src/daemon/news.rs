@@ -139,6 +139,7 @@ impl House {
                 }
             }
             News::Module(module, sentence) => self.remedy(module, sentence),
+            News::Queues(counts) => self.queues_counted(counts),
             News::Names(names) => {
                 self.names.hear(&names);
                 // Read again in a minute.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::background::{Asked, Task};
 use super::clock;
 use super::control::Client;
-use super::house::{Due, House};
+use super::house::{Due, House, QueueCounts};
 use super::poll::{Interest, PollSet};
 use super::signals::Signal;
 use super::sources::Source;
@@ -234,7 +234,11 @@ impl House {
             self.due.resolve = (!asked).then(|| now.after(LINKS_SETTLE));
         }
         if due(&mut self.due.queue, now, QUEUE_EVERY) {
-            self.look_at_queues();
+            let queues: Vec<u16> = self.sources.queues().map(|queue| queue.settings().number).collect();
+            if !queues.is_empty() {
+                // Where too many tasks wait, the next time will do.
+                let _ = self.background.ask(Task::Queues(queues));
+            }
         }
         if due(&mut self.due.drops, now, DROPS_EVERY) && self.kernel.is_loaded() {
             self.kernel.request(firewall::Request::Drops);
@@ -263,13 +267,10 @@ impl House {
         self.stats.verdict_errors += self.sources.flush();
     }
 
-    fn look_at_queues(&mut self) {
-        let counters = self.sources.queues().filter_map(|queue| queue.counters());
-        let (dropped, user_dropped) = counters.fold((0, 0), |(dropped, user), counters| {
-            (dropped + u64::from(counters.queue_dropped), user + u64::from(counters.user_dropped))
-        });
-        let grown = dropped > self.queue_counts.dropped || user_dropped > self.queue_counts.user_dropped;
-        self.queue_counts = super::house::QueueCounts { dropped, user_dropped };
+    /// Takes in what the kernel shows of the queues.
+    pub fn queues_counted(&mut self, counts: QueueCounts) {
+        let grown = counts.dropped > self.queue_counts.dropped || counts.user_dropped > self.queue_counts.user_dropped;
+        self.queue_counts = counts;
         if grown {
             self.overflowed(Subject::Overflow);
         }

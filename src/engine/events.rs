@@ -27,6 +27,10 @@ pub enum What {
     FlowForgotten {
         flow: FlowView,
     },
+    /// So many more flows were changed or forgotten by the same decision.
+    FlowsChanged {
+        count: u64,
+    },
     /// A device was seen for the first time.
     DeviceNew {
         mac: Mac,

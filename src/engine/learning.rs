@@ -14,6 +14,9 @@ use super::policy::Policy;
 use super::scan::Scan;
 use super::{Effect, Engine, PENDING_PER_DEVICE, Sighting, new_record};
 
+/// Flows of one decision that are told one by one. Who wants to know of more asks for the list.
+pub(super) const TOLD: usize = 100;
+
 impl Engine {
     /// Records a flow that nobody had seen, as far as the bounds allow.
     pub(super) fn record(&mut self, key: Key, state: State, situation: &Situation, sighting: &Sighting, now: Now) {
@@ -98,7 +101,7 @@ impl Engine {
 
     /// Follows decisions that the store has taken down: in memory, in the kernel, and out loud.
     pub fn decided(&mut self, changes: &[Change], now: Now) {
-        for Change { before, after } in changes {
+        for (number, Change { before, after }) in changes.iter().enumerate() {
             let Some(record) = after.as_ref().or(before.as_ref()) else { continue };
             let key = record.key;
             // A packet may have made the flow before the decision was known here: then the kernel has heard of that.
@@ -111,12 +114,20 @@ impl Engine {
             if was != is {
                 self.effects.push(Effect::Kernel { key, before: was, after: is });
             }
+            if number >= TOLD {
+                continue;
+            }
             let flow = FlowView::new(record);
             self.counts.events += 1;
             self.effects.push(Effect::Event(match after {
                 Some(_) => What::FlowChanged { flow },
                 None => What::FlowForgotten { flow },
             }));
+        }
+        let more = changes.len().saturating_sub(TOLD);
+        if more > 0 {
+            self.counts.events += 1;
+            self.effects.push(Effect::Event(What::FlowsChanged { count: more as u64 }));
         }
     }
 

@@ -222,6 +222,26 @@ fn a_decision_reaches_cache_kernel_and_ear() {
 }
 
 #[test]
+fn a_decision_about_many_flows_is_told_of_some_and_how_many_more() {
+    let mut engine = enforcing();
+    let change = |n| Change { before: None, after: Some(record(u32::from(n), Port::Number(n), State::Denied)) };
+    let decided = |engine: &mut Engine, count| {
+        engine.decided(&(1..=count).map(change).collect::<Vec<_>>(), NOON);
+        let effects = effects(engine);
+        let kernel = effects.iter().filter(|effect| matches!(effect, Effect::Kernel { .. })).count();
+        let events = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Event(what) => Some(what),
+            _ => None,
+        });
+        (kernel, events.collect::<Vec<_>>())
+    };
+    assert_eq!(decided(&mut engine, 100).1.len(), 100);
+    let (kernel, events) = decided(&mut Engine::new(Policy::default(), FlowId(1), NOON), 3000);
+    assert_eq!((kernel, events.len()), (3000, 101), "the kernel hears of every one");
+    assert_eq!(events.last(), Some(&What::FlowsChanged { count: 2900 }));
+}
+
+#[test]
 fn any_port_of_a_protocol_is_a_decision_and_the_narrow_one_wins() {
     let mut engine = enforcing();
     let wide = record(1, Port::Any, State::Allowed);

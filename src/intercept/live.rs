@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 
 use super::log::Log;
-use super::queue::{Held, Queue, QueueSettings};
+use super::queue::{Held, Queue, QueueSettings, counters};
 use super::{Packet, Received};
 use crate::config::settings::Placement;
 use crate::flow::{Mac, Verdict};
@@ -73,7 +73,7 @@ fn verdicts_decide_and_may_come_later_and_in_any_order() {
         });
         assert_eq!(received, Received { packets: 4, ..Received::default() });
         assert_eq!(heard(&server), "pass");
-        assert_eq!(queue.counters().unwrap().queue_total, 2);
+        assert_eq!(counters(SETTINGS.number).unwrap().queue_total, 2);
         held.into_iter().rev().for_each(|held| queue.verdict(held, Verdict::Pass));
         queue.flush().unwrap();
         assert_eq!([heard(&server), heard(&server)], ["second", "first"]);
@@ -135,7 +135,7 @@ fn a_full_queue_drops_or_lets_pass_as_asked() {
             receive(&mut queue, 1, |_, _| Some(Verdict::Pass));
             let expected: &[&str] = if fail_open { &["over", "over", "held"] } else { &["held"] };
             expected.iter().for_each(|expected| assert_eq!(heard(&server), *expected));
-            let dropped = queue.counters().unwrap().queue_dropped;
+            let dropped = counters(SETTINGS.number).unwrap().queue_dropped;
             assert_eq!(dropped, if fail_open { 0 } else { 2 });
         });
     }

@@ -198,17 +198,17 @@ impl Queue {
     pub fn flush(&mut self) -> Result<(), Error> {
         self.verdicts.send(&self.stream.socket)
     }
+}
 
-    /// The kernel's own counts; `None` where it does not show them.
-    pub fn counters(&self) -> Option<Counters> {
-        let shown = nfqueue::shown(self.settings.number).ok()??;
-        Some(Counters {
-            queue_total: shown.total,
-            queue_dropped: shown.queue_dropped,
-            user_dropped: shown.user_dropped,
-            id_sequence: shown.id_sequence,
-        })
-    }
+/// The kernel's own counts of a queue, from a file; `None` where it does not show them.
+pub fn counters(number: u16) -> Option<Counters> {
+    let shown = nfqueue::shown(number).ok()??;
+    Some(Counters {
+        queue_total: shown.total,
+        queue_dropped: shown.queue_dropped,
+        user_dropped: shown.user_dropped,
+        id_sequence: shown.id_sequence,
+    })
 }
 
 /// Verdicts that wait for being sent.
@@ -282,7 +282,7 @@ mod tests {
             (0..200).for_each(|_| drop(client.send_to(b"x", "127.0.0.1:7")));
             wait_readable(&queue);
             let mut received = queue.receive(|_, _| Some(Verdict::Pass)).unwrap();
-            let counters = queue.counters().unwrap();
+            let counters = counters(5).unwrap();
             assert!(received.overflows > 0 && received.packets > 0, "{received:?}");
             assert_eq!(received.packets + u64::from(counters.user_dropped), 200, "{counters:?}");
             client.send_to(b"x", "127.0.0.1:7").unwrap();

@@ -76,7 +76,9 @@ impl Store {
             }
             Request::List { ticket, query } => reply(Reply::Listed { ticket, result: self.list(&query, now.wall) }),
             Request::Get { ticket, id } => reply(Reply::Got { ticket, result: self.get(id) }),
-            Request::Devices { ticket, query } => reply(Reply::Devices { ticket, result: self.devices(&query) }),
+            Request::Devices { ticket, query, modes } => {
+                reply(Reply::Devices { ticket, result: self.devices(&query, &modes) });
+            }
             Request::DeviceSet { ticket, device, name, mode } => {
                 let result = self.device_set(&device, name.as_deref(), mode, now);
                 reply(Reply::DeviceSet { ticket, result });

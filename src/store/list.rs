@@ -8,7 +8,7 @@ use super::{Store, devices, flows, value};
 use crate::control::protocol::{Code, DevicePage, DeviceQuery, DeviceSort, Error, FlowPage};
 use crate::flow::query::{self, Filter, Query, Sort};
 use crate::flow::view::{DeviceView, FlowView};
-use crate::flow::{FlowId, State, Wall, service_name};
+use crate::flow::{DeviceMode, FlowId, Mac, State, Wall, service_name};
 
 /// [`flows::TABLES`] with the names that devices are shown by.
 const NAMED: &str = "LEFT JOIN names n ON n.mac = d.mac";
@@ -56,15 +56,20 @@ impl Store {
         }
     }
 
-    pub(super) fn devices(&self, query: &DeviceQuery) -> std::result::Result<String, Error> {
-        json(&self.device_page(query).map_err(internal)?)
+    pub(super) fn devices(
+        &self,
+        query: &DeviceQuery,
+        modes: &[(Mac, DeviceMode)],
+    ) -> std::result::Result<String, Error> {
+        json(&self.device_page(query, modes).map_err(internal)?)
     }
 
-    fn device_page(&self, query: &DeviceQuery) -> Result<DevicePage> {
+    fn device_page(&self, query: &DeviceQuery, modes: &[(Mac, DeviceMode)]) -> Result<DevicePage> {
+        let mode_in_force = mode_in_force(modes);
         let mut conditions = "WHERE 1".to_owned();
         let mut values = Vec::new();
         if let Some(mode) = query.mode {
-            conditions += " AND d.mode = ?";
+            conditions += &format!(" AND {mode_in_force} = ?");
             values.push(devices::mode_number(mode));
         }
         if let Some(search) = &query.search {
@@ -78,7 +83,7 @@ impl Store {
         )?;
         let order = device_order(query);
         let mut statement = self.tables.prepare(&format!(
-            "SELECT d.mac, {NAME} AS called, d.mode, d.zone, d.first_seen,
+            "SELECT d.mac, {NAME} AS called, {mode_in_force} AS mode, d.zone, d.first_seen,
                     max(ifnull(max(f.last_seen), 0), d.first_seen) AS last_seen,
                     count(*) FILTER (WHERE f.standing >> 2 = 1) AS allowed,
                     count(*) FILTER (WHERE f.standing >> 2 = 0) AS pending,
@@ -153,7 +158,7 @@ fn device_order(query: &DeviceQuery) -> String {
     let by: &[&str] = match query.sort {
         DeviceSort::Mac => return format!("d.mac {direction}"),
         DeviceSort::Name => &["called IS NULL", "called COLLATE NOCASE"],
-        DeviceSort::Mode => &["d.mode"],
+        DeviceSort::Mode => &["mode"],
         DeviceSort::Zone => &["d.zone"],
         DeviceSort::FirstSeen => &["d.first_seen"],
         DeviceSort::LastSeen => &["last_seen"],
@@ -162,6 +167,15 @@ fn device_order(query: &DeviceQuery) -> String {
         DeviceSort::Denied => &["denied"],
     };
     terms(by, direction) + "d.mac"
+}
+
+/// A device's mode as SQL: where the configuration says one, that.
+fn mode_in_force(modes: &[(Mac, DeviceMode)]) -> String {
+    if modes.is_empty() {
+        return "d.mode".to_owned();
+    }
+    let case = |(mac, mode): &(Mac, DeviceMode)| format!(" WHEN {} THEN {}", mac.to_u64(), devices::mode_number(*mode));
+    format!("CASE d.mac{} ELSE d.mode END", modes.iter().map(case).collect::<String>())
 }
 
 /// Terms of an order in one direction, to be followed by what makes it total.

@@ -24,8 +24,8 @@ pub enum Request {
     List { ticket: u32, query: Query },
     /// One flow, by [`Reply::Got`].
     Get { ticket: u32, id: FlowId },
-    /// A page of devices, by [`Reply::Devices`].
-    Devices { ticket: u32, query: DeviceQuery },
+    /// A page of devices, by [`Reply::Devices`]. `modes` hold whatever the database says.
+    Devices { ticket: u32, query: DeviceQuery, modes: Vec<(Mac, DeviceMode)> },
     /// The owner's name (an empty one: none) and mode for a device, named by its MAC address or by its name;
     /// on the flash when [`Reply::DeviceSet`] comes. A device that was never seen can be set by its address.
     DeviceSet { ticket: u32, device: String, name: Option<String>, mode: Option<DeviceMode> },

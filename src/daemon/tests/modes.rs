@@ -60,6 +60,13 @@ fn the_configurations_mode_of_a_device_goes_before_a_commands() {
         store::DeviceSet { mac: LAPTOP, mode: DeviceMode::Trust, mode_before: DeviceMode::Default, saved: Ok(()) };
     town.house.store_reply(Reply::DeviceSet { ticket: 1, result: Ok(set) });
     assert_eq!(town.house.engine.device_modes(), [(LAPTOP, DeviceMode::Enforce)]);
+    // And is what a listing shows.
+    let _client = town.client("{\"method\":\"device_list\"}\n");
+    let shown = town.store.try_iter().find_map(|request| match request {
+        store::Request::Devices { modes, .. } => Some(modes),
+        _ => None,
+    });
+    assert_eq!(shown, Some(vec![(LAPTOP, DeviceMode::Enforce)]));
     town.house.configure(resolved(Vec::new()));
     assert_eq!(town.house.engine.device_modes(), [(LAPTOP, DeviceMode::Trust)]);
 }

@@ -131,7 +131,11 @@ fn one_flow_is_shown_as_in_a_listing() {
 }
 
 fn devices(store: &mut Store, query: DeviceQuery) -> DevicePage {
-    match ask(store, Request::Devices { ticket: 2, query }, at(0)).as_slice() {
+    devices_where(store, query, Vec::new())
+}
+
+fn devices_where(store: &mut Store, query: DeviceQuery, modes: Vec<(Mac, DeviceMode)>) -> DevicePage {
+    match ask(store, Request::Devices { ticket: 2, query, modes }, at(0)).as_slice() {
         [Reply::Devices { ticket: 2, result: Ok(json) }] => serde_json::from_str(json).unwrap(),
         other => panic!("{other:?}"),
     }
@@ -197,6 +201,22 @@ fn a_flow_tells_when_the_owner_decided() {
     let mut store = open(&scratch.database(), at(0)).store;
     let decided: Vec<_> = page(&mut store, Query::default()).flows.iter().map(|flow| flow.decided).collect();
     assert_eq!(decided, [None, Some(at(700).wall), None, None, None, Some(at(800).wall)]);
+}
+
+#[test]
+fn the_mode_of_a_device_is_the_one_in_force() {
+    let scratch = Scratch::new();
+    let mut store = five(&scratch);
+    let blocked = || vec![(mac(2), DeviceMode::Block)];
+    let modes = |page: DevicePage| page.devices.iter().map(|device| device.mode).collect::<Vec<_>>();
+    let all = modes(devices_where(&mut store, DeviceQuery::default(), blocked()));
+    assert_eq!(all.iter().filter(|mode| **mode == DeviceMode::Block).count(), 1, "{all:?}");
+    let query = DeviceQuery { mode: Some(DeviceMode::Block), ..DeviceQuery::default() };
+    let page = devices_where(&mut store, query.clone(), blocked());
+    assert_eq!((page.total, page.devices[0].mac), (1, mac(2)));
+    assert_eq!(devices(&mut store, query).total, 0, "the database says nothing of it");
+    let query = DeviceQuery { sort: DeviceSort::Mode, descending: true, ..DeviceQuery::default() };
+    assert_eq!(modes(devices_where(&mut store, query, blocked()))[0], DeviceMode::Block);
 }
 
 #[test]
