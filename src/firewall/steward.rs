@@ -310,7 +310,8 @@ mod tests {
 
     #[test]
     fn whoever_leaves_does_not_wait_for_fw4_and_can_begin_a_reload() {
-        let (steward, folder, thread) = steward("until [ -e ${0%/*}/go ]; do sleep 0.02; done; echo \"$@\" >> ${0%/*}/asked");
+        let (steward, folder, thread) =
+            steward("until [ -e ${0%/*}/go ]; do sleep 0.02; done; echo \"$@\" >> ${0%/*}/asked");
         let (spur, hurry) = Hurry::new().unwrap();
         drop(spur);
         assert!(matches!(steward.reload(&hurry), Err(Trouble::Hurried)));

@@ -359,6 +359,38 @@ mod tests {
         });
     }
 
+    /// A later connection between the same ends is another one: what was found of the first must not end it.
+    #[test]
+    fn a_connection_is_not_taken_for_a_later_one_between_the_same_ends() {
+        with_tracking(|conntrack| {
+            let (server, client) = (udp("127.0.0.1:7"), udp("127.0.0.1:0"));
+            let own = |conntrack: &mut Conntrack| {
+                let mut found = Vec::new();
+                conntrack.list(&all_of(&[HERE]), |connection| found.push(connection)).unwrap();
+                found.retain(|connection| connection.source_port == client.local_addr().unwrap().port());
+                found.pop()
+            };
+            // The kernel makes the number of where the connection lies in memory: the next may lie in the same place.
+            for _ in 0..100 {
+                client.send_to(b"x", "127.0.0.1:7").unwrap();
+                let first = own(conntrack).unwrap();
+                assert_eq!(conntrack.delete(&first), Ok(true));
+                let others = [(); 8].map(|()| udp("127.0.0.1:0"));
+                others.iter().for_each(|other| drop(other.send_to(b"x", "127.0.0.1:7")));
+                client.send_to(b"x", "127.0.0.1:7").unwrap();
+                let second = own(conntrack).unwrap();
+                if first.handle != second.handle {
+                    assert_eq!(conntrack.delete(&first), Ok(false));
+                    assert_eq!(own(conntrack), Some(second));
+                    drop(server);
+                    return;
+                }
+                conntrack.delete(&second).unwrap();
+            }
+            panic!("a hundred connections lay in the same place as the one before");
+        });
+    }
+
     #[test]
     fn everything_but_the_ends_may_be_absent() {
         let read = |fill: &dyn Fn(&mut super::super::message::Body<'_>)| {
