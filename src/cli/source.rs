@@ -78,7 +78,9 @@ fn ask<T: DeserializeOwned>(
     let mut answered = None;
     store.handle(request, now, &mut |reply| answered = answer(reply).or(answered.take()));
     match answered {
-        Some(Ok(json)) => serde_json::from_str(&json).map_err(|error| Failure::internal(error.to_string())),
+        Some(Ok(json)) => serde_json::from_str::<serde_json::Value>(&json)
+            .and_then(serde_json::from_value)
+            .map_err(|error| Failure::internal(error.to_string())),
         Some(Err(error)) => Err(Fault::Refused(error).into()),
         None => Err(Failure::internal("the copy of the database gave no answer")),
     }

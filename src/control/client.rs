@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::protocol::{Error, Event, Request};
 
@@ -90,6 +90,12 @@ impl From<std::io::Error> for Fault {
     }
 }
 
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Fault {
+        Fault::Unreadable(error.to_string())
+    }
+}
+
 /// One connection to the daemon.
 pub struct Client {
     stream: UnixStream,
@@ -137,19 +143,20 @@ impl Client {
 
     /// Asks and waits for the reply.
     pub fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, Fault> {
+        Ok(serde_json::from_value(self.ask_json(request)?)?)
+    }
+
+    /// The same, with a result of whatever shape the daemon gives it.
+    pub fn ask_json(&mut self, request: &Request) -> Result<Value, Fault> {
         let deadline = Instant::now() + self.patience;
         self.send(request)?;
         let line = self.line(Some(deadline))?.ok_or(Fault::Closed)?;
-        match serde_json::from_slice(&line) {
-            Ok(Reply::Result(result)) => Ok(result),
-            Ok(Reply::Error(error)) => Err(Fault::Refused(error)),
-            Err(error) => Err(Fault::Unreadable(error.to_string())),
-        }
+        members(&line)?.remove("result").ok_or_else(|| Fault::Unreadable("there is no result".into()))
     }
 
     /// Asks for the events, which come until the daemon goes away.
     pub fn events(mut self) -> Result<Events, Fault> {
-        let _: serde_json::Value = self.ask(&Request::Events)?;
+        self.ask_json(&Request::Events)?;
         Ok(Events { client: self })
     }
 
@@ -196,12 +203,14 @@ impl Client {
     }
 }
 
-/// A reply on the line.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Reply<T> {
-    Result(T),
-    Error(Error),
+/// The members of a line that is no refusal. Types are read from values, not from the text: code that reads text exists
+/// once then, where it would once for each type.
+fn members(line: &[u8]) -> Result<serde_json::Map<String, Value>, Fault> {
+    let mut members: serde_json::Map<String, Value> = serde_json::from_slice(line)?;
+    match members.remove("error") {
+        None => Ok(members),
+        Some(error) => Err(Fault::Refused(serde_json::from_value(error)?)),
+    }
 }
 
 /// Events as they happen; ends when the daemon goes away.
@@ -217,10 +226,7 @@ impl Iterator for Events {
             Ok(line) => line?,
             Err(fault) => return Some(Err(fault)),
         };
-        Some(serde_json::from_slice(&line).map_err(|error| match serde_json::from_slice::<Reply<()>>(&line) {
-            Ok(Reply::Error(error)) => Fault::Refused(error),
-            _ => Fault::Unreadable(error.to_string()),
-        }))
+        Some(members(&line).and_then(|event| Ok(serde_json::from_value(Value::Object(event))?)))
     }
 }
 

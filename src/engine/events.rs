@@ -7,13 +7,14 @@ use crate::flow::{DeviceMode, Mac, Wall};
 
 /// Something the owner may want to know. On the line `{"time":…,"event":"flow_new",…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Members")]
 pub struct Event {
     pub time: Wall,
     #[serde(flatten)]
     pub what: What,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum What {
     /// A flow was seen for the first time.
@@ -53,4 +54,45 @@ pub enum What {
     ConfigRefused {
         message: String,
     },
+}
+
+/// Every member that an event on the line may have. What serde makes for reading a flattened enum takes twenty times as much
+/// code as this.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Members {
+    time: Option<Wall>,
+    event: String,
+    flow: Option<FlowView>,
+    mac: Option<Mac>,
+    zone: Option<String>,
+    mode: Option<DeviceMode>,
+    kind: Option<String>,
+    message: Option<String>,
+    learning: Option<bool>,
+}
+
+impl TryFrom<Members> for Event {
+    type Error = String;
+
+    fn try_from(members: Members) -> Result<Event, String> {
+        let Members { time, event, flow, mac, zone, mode, kind, message, learning } = members;
+        let missing = |member: &str| format!("missing field `{member}`");
+        let flow = flow.ok_or_else(|| missing("flow"));
+        let some_mac = mac.ok_or_else(|| missing("mac"));
+        let message = message.ok_or_else(|| missing("message"));
+        let what = match event.as_str() {
+            "flow_new" => What::FlowNew { flow: flow? },
+            "flow_changed" => What::FlowChanged { flow: flow? },
+            "flow_forgotten" => What::FlowForgotten { flow: flow? },
+            "device_new" => What::DeviceNew { mac: some_mac?, zone },
+            "device_changed" => What::DeviceChanged { mac: some_mac?, mode: mode.ok_or_else(|| missing("mode"))? },
+            "alert" => What::Alert { kind: kind.ok_or_else(|| missing("kind"))?, mac, message: message? },
+            "learning_changed" => What::LearningChanged { learning: learning.ok_or_else(|| missing("learning"))? },
+            "config_reloaded" => What::ConfigReloaded,
+            "config_refused" => What::ConfigRefused { message: message? },
+            other => return Err(format!("unknown event `{other}`")),
+        };
+        Ok(Event { time: time.ok_or_else(|| missing("time"))?, what })
+    }
 }

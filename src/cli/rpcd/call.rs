@@ -79,10 +79,10 @@ fn ask(socket: &Path, request: &Request, change: bool) -> Result<Value, Fault> {
     let mut client = Client::connect_within(socket, SOON)?.waiting(SOON.saturating_sub(started.elapsed()));
     if change {
         // A daemon that answers this lives: a change is then waited for, so that its outcome is known.
-        client.ask::<Value>(&Request::Status)?;
+        client.ask_json(&Request::Status)?;
         client = client.waiting(CHANGE);
     }
-    client.ask(request)
+    client.ask_json(request)
 }
 
 /// A fault as an answer.
