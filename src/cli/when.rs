@@ -1,6 +1,6 @@
 //! Moments and spans in words.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::flow::Wall;
 
@@ -8,9 +8,15 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// The wall clock, read at the edge.
+/// The wall clock, read at the edge. As the daemon does it: the standard library's ends in 2038 on 32 bits, with a panic.
+#[cfg(target_os = "linux")]
 pub fn now() -> Wall {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    crate::daemon::now().wall
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn now() -> Wall {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Wall { seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX) }
 }
 
