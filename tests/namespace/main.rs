@@ -8,12 +8,14 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod changes;
 mod confinement;
 mod crashes;
 mod first_packets;
 mod gone;
 mod kit_holds;
 mod life;
+mod many;
 mod matrix;
 mod not_flows;
 mod options;
