@@ -35,6 +35,10 @@ fn every_test_that_a_fault_names_exists() {
         let tests: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
         assert!(!tests.is_empty(), "no test is named: {row}");
         for test in tests {
+            if let Some(case) = test.strip_prefix("cases/") {
+                assert!(root().join("tests/qemu/cases").join(case).is_file(), "there is no case {test}: {row}");
+                continue;
+            }
             let name = test.rsplit("::").next().unwrap_or(test);
             assert!(functions.contains(name), "there is no test {test}: {row}");
         }

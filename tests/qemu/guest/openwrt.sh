@@ -45,10 +45,10 @@ house() {
 	must until_true 10 ip netns exec camera ping -c 1 -W 1 -q 192.168.1.1 >/dev/null
 }
 
-# datagrams PORT COUNT: the camera sends one datagram to each of so many ports, and waits for no answer. traceroute counts
-# up from the port before the first.
+# datagrams PORT COUNT: the camera sends one datagram to each of so many ports, one a second, and gets no answer.
+# traceroute counts up from the port before the first.
 datagrams() {
-	ip netns exec camera traceroute -n -q 1 -w 0 -f 9 -m "$((8 + $2))" -p "$(($1 - 1))" "$server" >/dev/null 2>&1
+	ip netns exec camera traceroute -n -q 1 -w 1 -f 9 -m "$((8 + $2))" -p "$(($1 - 1))" "$server" >/dev/null 2>&1
 }
 
 # arrived PORT: how many datagrams have reached the server there.
@@ -56,6 +56,31 @@ arrived() {
 	_count=$(ip netns exec server nft list set inet counts arrived | sed -n "s/.*[ ,{]$1 counter packets \([0-9]*\).*/\1/p")
 	echo "${_count:-0}"
 }
+
+# passes PORT, stays PORT: whether a datagram from the camera reaches the server, and does not.
+passes() {
+	_before=$(arrived "$1")
+	datagrams "$1" 1
+	until_true "${2:-5}" _more "$1" "$_before"
+}
+stays() { not passes "$1" 1; }
+_more() { [ "$(arrived "$1")" -gt "$2" ]; }
+
+# system: what the package relies on, for cases with `package: glacic`: stand-ins for OpenWrt's own scripts, and for procd.
+system() {
+	mkdir -p /etc/rc.d /lib/functions /usr/share/nftables.d/chain-post/forward /tmp/run
+	for _file in lib/functions.sh lib/config.sh etc/rc.common; do
+		must cp "/files/tests/package/openwrt/${_file##*/}" "/$_file"
+	done
+	must cp /procd.sh /lib/functions/procd.sh
+	must cp /files/tests/qemu/demo/fw4.nft /etc/fw4.nft
+	must cp /files/tests/qemu/demo/fw4 /sbin/fw4
+	# busybox of OpenWrt has it, Debian's does not. What the init script waits for is the end of a daemon.
+	printf '#!/bin/sh\n! pidof glacic >/dev/null\n' >/sbin/flock
+	chmod 755 /etc/rc.common /sbin/fw4 /sbin/flock
+}
+
+name_camera() { glacic device "$camera" --name camera >/dev/null; }
 
 # configure LINES: the main section, with what is the same everywhere and LINES besides.
 configure() {
@@ -75,11 +100,13 @@ configure() {
 # launch: starts the daemon, and waits until its ruleset is in the kernel.
 launch() {
 	glacic daemon --foreground >>/run/daemon.log 2>&1 &
-	export daemon=$!
+	daemon=$!
 	until_true 60 guarded && return
 	cat /run/daemon.log
 	return 1
 }
+# quit: ends the daemon in good order.
+quit() { kill "$daemon" && wait "$daemon"; }
 guarded() { glacic status --json | grep -q '"ruleset":true'; }
 
 # field NAME: what the daemon says of itself there, a word or a number.
@@ -87,4 +114,5 @@ field() { glacic status --json | sed -n "s/.*\"$1\":\"*\([a-z0-9_]*\).*/\1/p"; }
 
 # decided: every flow and its state, a line `PORT STATE` each.
 decided() { glacic flows --all | awk 'NR > 1 { split($4, service, "/"); print service[2], $2 }'; }
+state_is() { [ "$(state_of "$1")" = "$2" ]; }
 state_of() { decided | awk -v port="$1" '$1 == port { print $2 }'; }
