@@ -19,14 +19,17 @@ fn document(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
 }
 
-/// Every Rust file below `folder`.
+/// Every file of code below `folder`, other people's aside.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder of sources") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "py") {
+            if !path.ends_with("node_modules") {
+                found.extend(sources(&path));
+            }
+        } else if path.extension().is_some_and(|extension| ["rs", "py", "mjs"].iter().any(|known| extension == *known))
+        {
             found.push(path);
         }
     }

@@ -9,6 +9,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/dependencies.md",
     "docs/faults.md",
     "docs/feed.md",
+    "docs/luci.md",
     "docs/openwrt.md",
     "docs/privileges.md",
     "docs/settings.md",
@@ -23,6 +24,10 @@ fn every_test_that_a_fault_names_exists() {
         let text = std::fs::read_to_string(file).expect("a source is text");
         functions.extend(text.lines().filter_map(|line| {
             let line = line.trim();
+            // Those of pages in a browser have sentences for names.
+            if let Some(named) = line.strip_prefix("test('") {
+                return Some(named.split_once("', ")?.0.replace("\\'", "'"));
+            }
             // Those of packages are written in Python.
             let named = line.strip_prefix("fn ").or_else(|| line.strip_prefix("def "))?;
             Some(named.split_once('(')?.0.to_owned())
