@@ -27,9 +27,10 @@ check "and the table comes back by itself" until_true 60 ours
 check "the firewall starts again, with what is published in it" /etc/init.d/firewall start
 check "fw4 is whole" theirs
 
-pid=$(pidof glacic)
+# By its whole name: beside it runs the process that reloads fw4, glacic-steward.
+pid=$(pgrep -x glacic)
 kill -9 "$pid"
-another() { _now=$(pidof glacic) && [ "$_now" != "$pid" ] && answers; }
+another() { _now=$(pgrep -x glacic) && [ "$_now" != "$pid" ] && answers; }
 check "killed, it is started again by procd" until_true 60 another
 
 check "the service stops" /etc/init.d/glacic stop
