@@ -5,7 +5,7 @@
 # clock: 1970-01-01
 # disk: 8
 # checks: 21
-# seconds: 300
+# seconds: 900
 . /lib.sh
 . /openwrt.sh
 

@@ -5,7 +5,7 @@
 # disk: 8
 # boots: 2
 # checks: 23
-# seconds: 300
+# seconds: 900
 . /lib.sh
 . /openwrt.sh
 

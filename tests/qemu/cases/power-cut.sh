@@ -5,6 +5,7 @@
 # disk: 16
 # boots: 21
 # checks: 61
+# seconds: 600
 . /lib.sh
 . /openwrt.sh
 
