@@ -66,6 +66,24 @@ fn the_kernel_is_asked_how_often_flows_were_used_first() {
 }
 
 #[test]
+fn whoever_looks_at_the_status_has_the_rules_asked_soon() {
+    let mut town = Town::loaded("record-soon");
+    town.house.repeat();
+    town.told();
+    let drops = |town: &mut Town, seconds| {
+        town.house.now.mono = NOON.mono.after(Duration::from_secs(seconds));
+        town.house.repeat();
+        town.told().iter().filter(|request| matches!(request, firewall::Request::Drops)).count()
+    };
+    assert_eq!(drops(&mut town, 3), 0, "nobody looks");
+    let _client = town.client("{\"method\":\"status\"}\n");
+    assert_eq!(drops(&mut town, 4), 0);
+    assert_eq!(drops(&mut town, 5), 1);
+    assert_eq!(drops(&mut town, 24), 0);
+    assert_eq!(drops(&mut town, 25), 1, "every 20 s in any case");
+}
+
+#[test]
 fn events_are_kept_for_those_who_come_later() {
     let mut town = Town::new("events", 64);
     town.packet(443);
