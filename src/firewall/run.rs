@@ -232,7 +232,7 @@ mod tests {
         let start = || {
             let mut command = Command::new("/bin/sleep");
             tether(&mut command);
-            command.arg("1000").spawn().unwrap()
+            command.arg("60").spawn().unwrap()
         };
         let mut child = std::thread::spawn(start).join().unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
