@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { begin, faults, household } from '../kit/setup.mjs';
-import { ask } from '../kit/home.mjs';
+import { ask, grace } from '../kit/home.mjs';
 
 /* Until something a person can use is there: rows where the page has rows. */
 const USABLE = {
@@ -52,14 +52,16 @@ describe('with 10,000 flows in the database', () => {
 		for (const [ name, selector ] of Object.entries(USABLE)) {
 			/* A machine may be busy with other things: the best of a few visits counts. */
 			const took = [];
-			for (let i = 0; i < 6 && !(Math.min(...took) < 2000); i++) {
+			let limit = 2000;
+			for (let i = 0; i < 6 && !(took.at(-1) < limit); i++) {
 				const { page, ms } = await usable(home, name, selector);
 				took.push(Math.round(ms));
+				limit = 2000 + await grace();
 				assert.deepEqual(faults(page), [], name);
 				await page.context().close();
 			}
 			console.log(`# ${name}: ${took.join(', ')} ms`);
-			assert.ok(Math.min(...took) < 2000, `${name} after ${took} ms`);
+			assert.ok(took.at(-1) < limit, `${name} after ${took} ms`);
 		}
 	});
 
@@ -77,7 +79,7 @@ describe('with 10,000 flows in the database', () => {
 		console.log(`# flow_list: processor time ${cpu.toFixed(1)} ms; on the clock ${took[0].toFixed(1)} to ${took.at(-1).toFixed(1)} ms, median ${took[7].toFixed(1)} ms`);
 		assert.equal(took.length, 15);
 		assert.ok(cpu < 100, `${cpu} ms of processor time`);
-		assert.ok(took[0] < 100, `${took} ms`);
+		assert.ok(took[0] < 100 + await grace(), `${took} ms`);
 	});
 
 	test('Flows searches, filters, sorts and pages at the daemon', async () => {
@@ -150,7 +152,7 @@ describe('with 2,000 flows waiting', () => {
 		assert.equal(await rows.count(), 2000);
 		const longest = await page.evaluate(() => window.longest);
 		console.log(`# longest pause of the page: ${Math.round(longest)} ms`);
-		assert.ok(longest < 5000, `no answer for ${longest} ms`);
+		assert.ok(longest < 5000 + await grace(), `no answer for ${longest} ms`);
 		assert.equal(await page.locator(`tr[data-key="${chosen}"]`).getByRole('checkbox').isChecked(), true);
 
 		await page.locator(`tr[data-key="${chosen}"]`).getByRole('button', { name: /^Allow/ }).click();
