@@ -9,9 +9,11 @@ use super::Context;
 use super::describe;
 use super::exit::{self, Exit, Failure};
 use super::screen::{Screen, Tone, painted, print_json, visible};
-use crate::config::{Outcome, Severity};
+use crate::config::{Outcome, Settings, Severity};
+#[cfg(target_os = "linux")]
+use crate::firewall;
 
-/// Checks a configuration and names every problem with its line. Changes nothing.
+/// Checks a configuration and names every problem with its line, and on a router what cannot be guarded there. Changes nothing.
 #[derive(FromArgs, ArgsInfo, Debug, PartialEq)]
 #[argh(
     subcommand,
@@ -34,6 +36,7 @@ impl Check {
     pub fn run(self, context: &Context, out: &mut dyn Write) -> Result<(), Failure> {
         let file = self.file.as_ref().unwrap_or(&context.config);
         let outcome = crate::config::load(file).map_err(|error| exit::of_reading(file, &error))?;
+        let here = outcome.settings.as_ref().map(here).unwrap_or_default();
         match self.json {
             true => print_json(
                 out,
@@ -41,9 +44,10 @@ impl Check {
                     "file": outcome.file,
                     "valid": outcome.settings.is_some(),
                     "problems": outcome.problems,
+                    "here": here,
                 }),
             )?,
-            false => out.write_all(report(&outcome, context.screen).as_bytes())?,
+            false => out.write_all(report(&outcome, &here, context.screen).as_bytes())?,
         }
         match outcome.settings {
             Some(_) => Ok(()),
@@ -52,10 +56,24 @@ impl Check {
     }
 }
 
+/// What would not be as it is wanted on this router; elsewhere nothing can be said.
+#[cfg(target_os = "linux")]
+fn here(settings: &Settings) -> Vec<String> {
+    firewall::here::shortcomings(settings, &firewall::Tools::default())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn here(_settings: &Settings) -> Vec<String> {
+    Vec::new()
+}
+
 /// A line a problem, as compilers write them, and a line for the whole.
-fn report(outcome: &Outcome, screen: Screen) -> String {
+fn report(outcome: &Outcome, here: &[String], screen: Screen) -> String {
     let file = visible(&outcome.file);
     let mut text = String::new();
+    for sentence in here {
+        text.push_str(&format!("{}: {}\n", painted(screen, Tone::Waiting, "on this router"), visible(sentence)));
+    }
     for problem in &outcome.problems {
         let (word, tone) = match problem.severity {
             Severity::Error => ("error", Tone::Bad),
@@ -86,7 +104,7 @@ mod tests {
     fn every_problem_is_a_line_with_its_place() {
         let text = b"config rule_learning 'main'\n\toption inline_mode '2'\n\toption \x1bqueues '99'\n";
         let outcome = crate::config::read(text, "x");
-        let told = report(&outcome, Screen::PLAIN);
+        let told = report(&outcome, &[], Screen::PLAIN);
         let lines: Vec<&str> = told.lines().collect();
         assert_eq!(lines.len(), outcome.problems.len() + 1);
         assert!(lines.iter().any(|line| line.starts_with("x:2:") && line.contains(": error: ")), "{told}");
@@ -97,8 +115,16 @@ mod tests {
     #[test]
     fn a_good_file_is_called_so() {
         assert_eq!(
-            report(&Outcome { file: "x".into(), settings: None, problems: vec![] }, Screen::PLAIN),
+            report(&Outcome { file: "x".into(), settings: None, problems: vec![] }, &[], Screen::PLAIN),
             "x: no problems\n"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_on_this_router_is_told_first() {
+        let outcome = Outcome { file: "x".into(), settings: None, problems: vec![] };
+        let here = ["zone wan is not guarded: it is masqueraded".to_owned()];
+        let told = report(&outcome, &here, Screen::PLAIN);
+        assert_eq!(told, "on this router: zone wan is not guarded: it is masqueraded\nx: no problems\n");
     }
 }

@@ -13,6 +13,8 @@ pub mod delta;
 #[cfg(target_os = "linux")]
 mod drops;
 pub mod elements;
+#[cfg(target_os = "linux")]
+pub mod here;
 pub mod includes;
 #[cfg(target_os = "linux")]
 mod known;

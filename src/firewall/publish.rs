@@ -67,17 +67,22 @@ fn missing(tools: &Tools, chain: &str) -> Option<String> {
         Ok(_) => {}
         Err(error) => return Some(error.to_string()),
     }
-    let folder = tools.nftables_d.join("chain-post").join(chain);
-    let reaches = format!("include \"{}/{chain}/*.nft\"", tools.includes.display());
-    Some(if !folder.is_dir() {
-        format!(
-            "fw4's chain {chain} lacks glacic's rules, so allowed flows stay refused there: create {} with the line {reaches}",
-            folder.join(FILE).display()
-        )
-    } else {
+    Some(unreached(tools, chain).unwrap_or_else(|| {
         format!(
             "fw4's chain {chain} lacks glacic's rules, so allowed flows stay refused there: \
              see that fw4 is running (fw4 check) and that its option auto_includes is not 0"
+        )
+    }))
+}
+
+/// What is to be done where fw4 has no file that would take in ours.
+pub fn unreached(tools: &Tools, chain: &str) -> Option<String> {
+    let folder = tools.nftables_d.join("chain-post").join(chain);
+    let reaches = format!("include \"{}/{chain}/*.nft\"", tools.includes.display());
+    (!folder.is_dir()).then(|| {
+        format!(
+            "fw4's chain {chain} lacks glacic's rules, so allowed flows stay refused there: create {} with the line {reaches}",
+            folder.join(FILE).display()
         )
     })
 }
