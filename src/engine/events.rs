@@ -64,6 +64,7 @@ struct Members {
     time: Option<Wall>,
     event: String,
     flow: Option<FlowView>,
+    count: Option<u64>,
     mac: Option<Mac>,
     zone: Option<String>,
     mode: Option<DeviceMode>,
@@ -76,7 +77,7 @@ impl TryFrom<Members> for Event {
     type Error = String;
 
     fn try_from(members: Members) -> Result<Event, String> {
-        let Members { time, event, flow, mac, zone, mode, kind, message, learning } = members;
+        let Members { time, event, flow, count, mac, zone, mode, kind, message, learning } = members;
         let missing = |member: &str| format!("missing field `{member}`");
         let flow = flow.ok_or_else(|| missing("flow"));
         let some_mac = mac.ok_or_else(|| missing("mac"));
@@ -85,6 +86,7 @@ impl TryFrom<Members> for Event {
             "flow_new" => What::FlowNew { flow: flow? },
             "flow_changed" => What::FlowChanged { flow: flow? },
             "flow_forgotten" => What::FlowForgotten { flow: flow? },
+            "flows_changed" => What::FlowsChanged { count: count.ok_or_else(|| missing("count"))? },
             "device_new" => What::DeviceNew { mac: some_mac?, zone },
             "device_changed" => What::DeviceChanged { mac: some_mac?, mode: mode.ok_or_else(|| missing("mode"))? },
             "alert" => What::Alert { kind: kind.ok_or_else(|| missing("kind"))?, mac, message: message? },
