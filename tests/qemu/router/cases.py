@@ -7,6 +7,7 @@
     # files: src/**/*.nft       files of the tree, found in the guest under /files
     # rulesets: TESTS           files that these unit tests write into $GLACIC_RULESETS on the host, found there, too
     # programs: glacic          programs of the tree, found in /bin
+    # package: glacic           the package, packed around the program and unpacked as opkg would (see package.py)
     # cargo-test: NAME ARGS…    a test program, run by `cargo_test` (see guest/lib.sh)
     # machines: all             where it runs unless told otherwise: names of machines, all, or openwrt (default: x86_64)
     # memory: 256               in megabytes
@@ -27,7 +28,7 @@ from .machines import MACHINES, OPENWRT
 
 FOLDER = Path(__file__).resolve().parents[1] / "cases"
 KEYS = {"what", "checks", "files", "rulesets", "programs", "cargo-test", "machines", "memory", "cpus", "seconds",
-        "modules", "clock", "disk", "boots"}
+        "modules", "clock", "disk", "boots", "package"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Case:
     clock: str | None
     disk: int
     boots: int
+    package: str | None
 
     def found_files(self, host: Host) -> dict[str, Path]:
         """What the case works on, by its path under /files. To find nothing is a fault, not an empty case."""
@@ -101,6 +103,7 @@ def read(script: Path) -> Case:
         cpus=int(values.get("cpus", "1")), seconds=int(values.get("seconds", "120")),
         modules=tuple(values.get("modules", "").split()), clock=values.get("clock"), disk=int(values.get("disk", "0")),
         boots=int(values.get("boots", "1")),
+        package=values.get("package"),
     )
 
 

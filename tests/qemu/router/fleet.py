@@ -63,7 +63,7 @@ class Entry:
             if self.without is None:
                 self.files = case.found_files(host)
                 self.expected = case.expected(host, len(self.files))
-                for name in (*case.programs, *case.cargo_test[:1]):
+                for name in (*case.programs, *case.cargo_test[:1], *(("glacic",) if case.package else ())):
                     router.programs.program(name)
         except Fault as fault:
             self.fault = str(fault)

@@ -5,7 +5,7 @@ The base is the same for all cases of a machine; a case adds an archive of its o
 import shlex
 from pathlib import Path
 
-from . import build, elf, kmod
+from . import build, elf, kmod, package
 from .cases import Case
 from .cpio import Archive
 from .debian import Packages
@@ -40,6 +40,10 @@ class Initramfs:
         # A disk needs what drives it.
         self._add_modules(archive, (("virtio_pci", "virtio_blk", "ext4") if case.disk else ()) + case.modules, "order.case")
         self._add_programs(archive, [*case.programs, *tests])
+        if case.package:
+            program = self.programs.program("glacic")
+            package.add(archive, program, self.machine.debian)
+            self._add_libraries(archive, [program])
         return self.base + archive.bytes()
 
     def _base(self) -> bytes:
@@ -54,7 +58,7 @@ class Initramfs:
         archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
         archive.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
         archive.program("init", GUEST / "init")
-        for library in ("lib.sh", "openwrt.sh"):
+        for library in ("lib.sh", "openwrt.sh", "procd.sh"):
             archive.file(library, GUEST / library)
         programs = self.packages.tools()
         for path, program in programs.items():
@@ -75,7 +79,6 @@ class Initramfs:
                 archive.file(f"modules/{name}.ko", data)
                 loaded.append(name)
         archive.file(f"modules/{order}", "".join(f"{name}\n" for name in loaded).encode())
-
 
     def _add_programs(self, archive: Archive, names: list[str]) -> None:
         programs = {name: self.programs.program(name) for name in dict.fromkeys(names)}
