@@ -1,0 +1,86 @@
+//! What nobody can make grow: flows, devices, events, and what a full store leaves undone.
+
+use super::*;
+
+#[test]
+fn a_device_learns_so_many_flows_and_no_more() {
+    let mut engine = Engine::new(Policy { max_flows_per_device: 5, ..Policy::default() }, FlowId(1), NOON);
+    (1..=50).for_each(|port| assert_eq!(engine.packet(&tcp(port), NOON), PASS));
+    let effects = effects(&mut engine);
+    let inserted = inserted(&effects);
+    assert_eq!(inserted.iter().filter(|(_, state)| *state == State::Allowed).count(), 5);
+    assert_eq!(inserted.iter().filter(|(_, state)| *state == State::Pending).count(), 45);
+    assert_eq!(alerts(&effects), ["device_full", "port_scan"]);
+    engine.set_learning(false);
+    assert_eq!(engine.packet(&tcp(6), NOON), REFUSE, "beyond the bound it is pending, not allowed");
+    assert_eq!(engine.packet(&tcp(5), NOON), PASS);
+}
+
+#[test]
+fn undecided_flows_of_a_device_are_bounded_too() {
+    let mut engine = enforcing();
+    for port in 1..=1000 {
+        assert_eq!(engine.packet(&tcp(port), NOON), REFUSE);
+    }
+    assert_eq!(inserted(&effects(&mut engine)).len(), PENDING_PER_DEVICE as usize);
+    assert_eq!(engine.counts.unrecorded, 800);
+}
+
+#[test]
+fn a_million_forged_addresses_make_a_handful_of_devices_and_one_alert() {
+    for mut engine in [learning(), enforcing()] {
+        let (mut inserts, mut warned) = (0, Vec::new());
+        for n in 0..1_000_000 {
+            let forged = from(Mac::from_u64(0x0600_0000_0000 + n).unwrap(), Protocol::UDP, n as u16);
+            engine.packet(&forged, later(n / 100_000));
+            let effects = effects(&mut engine);
+            inserts += inserted(&effects).len();
+            warned.extend(alerts(&effects));
+        }
+        assert!((64..70).contains(&inserts), "{inserts}");
+        assert!(engine.device_count() < 70 && engine.cache_len() < 70);
+        assert_eq!(warned, ["too_many_devices"]);
+    }
+}
+
+#[test]
+fn events_of_one_device_are_limited() {
+    let rate_limit = Rate { count: 3, per: Duration::from_secs(60) };
+    let mut engine = Engine::new(Policy { rate_limit, ..Policy::default() }, FlowId(1), NOON);
+    for port in 1..=9 {
+        engine.packet(&tcp(port), NOON);
+    }
+    let events = effects(&mut engine).iter().filter(|effect| matches!(effect, Effect::Event(_))).count();
+    assert_eq!(events, 3, "the device and two of its flows");
+    assert_eq!(engine.counts.events_suppressed, 7);
+}
+
+#[test]
+fn where_the_store_is_full_of_decisions_nothing_stays_in_the_kernel_and_nothing_more_is_tried_for_a_while() {
+    let mut engine = learning();
+    engine.packet(&tcp(443), NOON);
+    effects(&mut engine);
+    assert_eq!(engine.not_kept(&key(443), NOON), Some(State::Allowed));
+    assert_eq!(kernel(&effects(&mut engine)), [(Some(State::Allowed), None)]);
+    assert_eq!(engine.packet(&tcp(443), later(59)), PASS, "while learning, traffic passes all the same");
+    assert!(!engine.has_effects());
+    assert_eq!(engine.counts.unrecorded, 1);
+    engine.packet(&tcp(443), later(60));
+    assert_eq!(inserted(&effects(&mut engine)).len(), 1);
+}
+
+#[test]
+fn modes_are_known_of_more_devices_than_flows_are() {
+    let mut engine = learning();
+    for n in 0..2000u64 {
+        let mac = Mac::from_u64(0x0200_0000_0100 + n).unwrap();
+        assert_eq!(engine.set_device(mac, DeviceMode::Block), DeviceMode::Default);
+        assert_eq!(engine.set_device(mac, DeviceMode::Block), DeviceMode::Block);
+        assert_eq!(engine.packet(&from(mac, Protocol::TCP, 443), NOON), DENY);
+    }
+    assert_eq!(engine.device_modes().len(), 2000);
+    assert_eq!(engine.packet(&tcp(443), NOON), PASS, "they take nobody's place");
+    let first = Mac::from_u64(0x0200_0000_0100).unwrap();
+    assert_eq!(engine.set_device(first, DeviceMode::Default), DeviceMode::Block);
+    assert_eq!(engine.device_modes().len(), 1999);
+}
