@@ -127,4 +127,20 @@ mod tests {
             assert_eq!(method.who == Who::Writer, changes, "{}", method.name);
         }
     }
+
+    #[test]
+    fn the_acl_of_luci_has_what_changes_something_under_write_and_all_else_under_read() {
+        let acl = include_str!("../../../openwrt/luci-app-glacic/root/usr/share/rpcd/acl.d/luci-app-glacic.json");
+        let acl: Value = serde_json::from_str(acl).unwrap();
+        for (kind, writes) in [("read", false), ("write", true)] {
+            let granted = &acl["luci-app-glacic"][kind]["ubus"]["glacic"];
+            let mut granted: Vec<&str> =
+                granted.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+            let due = METHODS.iter().filter(|method| (method.who == Who::Writer) == writes);
+            let mut due: Vec<&str> = due.map(|method| method.name).collect();
+            granted.sort_unstable();
+            due.sort_unstable();
+            assert_eq!(granted, due, "{kind}");
+        }
+    }
 }
