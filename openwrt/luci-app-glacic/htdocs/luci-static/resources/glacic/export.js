@@ -5,7 +5,7 @@
 
 const COLUMNS = [
 	'id', 'device', 'mac', 'vendor', 'proto', 'port', 'service', 'destination', 'state', 'origin', 'zone',
-	'first_seen', 'last_seen', 'connections', 'packets', 'bytes', 'names', 'app'
+	'first_seen', 'last_seen', 'decided', 'connections', 'packets', 'bytes', 'names', 'app'
 ];
 
 function cell(flow, column) {
@@ -13,7 +13,7 @@ function cell(flow, column) {
 
 	if (value == null)
 		return (column == 'port') ? 'any' : '';
-	if (column == 'first_seen' || column == 'last_seen')
+	if (column == 'first_seen' || column == 'last_seen' || column == 'decided')
 		return new Date(value * 1000).toISOString();
 	if (column == 'names')
 		return value.map((n) => n.name).join('; ');
@@ -21,9 +21,14 @@ function cell(flow, column) {
 	return '' + value;
 }
 
-/* A cell that begins like a formula gets an apostrophe, which spreadsheets take for "this is text". */
+/*
+ * A cell that begins like a formula gets an apostrophe, which spreadsheets take for "this is text"; also behind what
+ * cannot be seen, and in the full width of East Asian keyboards.
+ */
+const FORMULA = /^[\s\u0000-\u001f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f]*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r]/;
+
 function quote(text) {
-	const safe = /^[\s]*[=+\-@\t\r]/.test(text) ? "'" + text : text;
+	const safe = FORMULA.test(text) ? "'" + text : text;
 
 	return '"' + safe.replace(/"/g, '""') + '"';
 }
