@@ -1,6 +1,5 @@
 // A household to look at: recorded replies, so that a picture of the pages is the same every day.
 
-
 const now = () => Math.floor(Date.now() / 1000);
 
 const DEVICES = [
@@ -104,6 +103,12 @@ export function stage(router, all = flows()) {
 		return { flows: found.slice(offset, offset + limit), total: found.length };
 	});
 	router.replies.set('flow_get', ({ id }) => all.find((f) => f.id === id));
+	for (const [ method, state ] of [ [ 'flow_allow', 'allowed' ], [ 'flow_deny', 'denied' ] ])
+		router.replies.set(method, ({ ids }) => {
+			all.filter((f) => ids.includes(f.id)).forEach((f) => { f.state = state });
+
+			return { matched: ids.length, changed: [], changed_total: ids.length };
+		});
 	router.replies.set('device_list', () => ({
 		devices: DEVICES.map(([ mac, name, vendor, mode ], i) => ({
 			mac, name, vendor, mode, randomised: (parseInt(mac.slice(0, 2), 16) & 2) === 2, zone: 'lan', first_seen: now() - 900000 * (i + 1), last_seen: now() - 37 * i * i,
@@ -112,4 +117,21 @@ export function stage(router, all = flows()) {
 	}));
 	router.replies.set('activity', activity);
 	router.replies.set('event_list', ({ after = 0 }) => ({ events: events(all).filter((e) => e.seq > after), last: 7 }));
+}
+
+/* The first minute of a router: nothing was seen yet. */
+export function vacant(router) {
+	stage(router, []);
+	router.replies.set('status', () => ({ ...status([]), devices: 0, learning: true, learning_left: 604800, dropped_last_hour: 0, warnings: [], uptime: 40 }));
+	router.replies.set('device_list', () => ({ devices: [], total: 0 }));
+	router.replies.set('activity', () => ({ step: 900, slots: [], devices: [], services: [], since: now() }));
+	router.replies.set('event_list', () => ({ events: [], last: 0 }));
+}
+
+/* The daemon is down. */
+export function silent(router) {
+	const error = { code: 'unavailable', status: 10, message: 'the daemon is not running (no socket at /var/run/glacic/control.sock): start it with `service glacic start`' };
+
+	for (const method of [ 'status', 'flow_list', 'device_list', 'activity', 'event_list' ])
+		router.replies.set(method, () => ({ error }));
 }
