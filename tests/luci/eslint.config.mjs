@@ -11,7 +11,7 @@ const readonly = (names) => Object.fromEntries(names.map((name) => [ name, 'read
 /* What LuCI's runtime defines, and the names that 'require' lines bind. */
 const luci = readonly([
 	'_', 'N_', 'L', 'E', 'TR', 'baseclass', 'dom', 'form', 'poll', 'request', 'rpc', 'session', 'uci', 'ui', 'view',
-	'glacic', 'fmt', 'page', 'decide', 'detail', 'files', 'shape', 'options'
+	'glacic', 'fmt', 'page', 'table', 'decide', 'detail', 'files', 'shape', 'options'
 ]);
 
 export default defineConfig([

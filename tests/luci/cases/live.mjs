@@ -124,12 +124,44 @@ test('many at once: selection survives the refresh, and a whole device is asked 
 	await row(6002).waitFor({ state: 'detached' });
 	assert.equal(await send('udp', 6001), true);
 
+	/* To cut several at once is asked about, with how many they are. */
+	await row(6003).getByRole('checkbox').check();
+	await row(6004).getByRole('checkbox').check();
+	await page.getByRole('button', { name: 'Deny selected' }).click();
+	await page.getByRole('alertdialog').getByText('2 flows, 1 device').waitFor();
+	await page.getByRole('alertdialog').getByRole('button', { name: 'Cancel' }).click();
+	assert.equal((await flow('untouched', (f) => f.port === 6003)).state, 'pending');
+
 	await page.getByRole('button', { name: /Deny all waiting flows/ }).click();
 	const dialog = page.getByRole('alertdialog');
 	await dialog.getByRole('button', { name: 'Deny all' }).click();
 	await page.getByText('Nothing waits for a decision.').waitFor();
 	const denied = await flow('denied by its device', (f) => f.port === 6003);
 	assert.equal(denied.state, 'denied');
+	assert.deepEqual(faults(page), []);
+	await page.context().close();
+});
+
+test('a decision can be taken back: what waited waits again at its next packet', async () => {
+	const page = await home.browser.open(home.router, 'pending');
+
+	await send('udp', 6101);
+	await page.getByRole('button', { name: /^Allow udp\/6101/ }).click();
+	await page.getByText('Allowed: udp/6101').waitFor();
+	await page.getByRole('button', { name: 'Undo' }).click();
+	await page.getByText('Taken back: it waits again').waitFor();
+	assert.equal(await send('udp', 6101), false, 'it does not pass any more');
+	await page.getByRole('button', { name: /^Deny udp\/6101/ }).click();
+	await page.getByText('Denied: udp/6101').waitFor();
+
+	/* What was decided before stands as it was decided. */
+	await page.goto(home.router.page('flows') + '#search=6101');
+	await page.getByRole('button', { name: 'Details of udp/6101' }).click();
+	await page.locator('tr.glacic-detail').getByRole('button', { name: 'Allow', exact: true }).click();
+	await page.getByText('Allowed: udp/6101').waitFor();
+	await page.getByRole('button', { name: 'Undo' }).click();
+	await page.getByText('Taken back.').waitFor();
+	assert.equal((await flow('as before', (f) => f.port === 6101)).state, 'denied');
 	assert.deepEqual(faults(page), []);
 	await page.context().close();
 });

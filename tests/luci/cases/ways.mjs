@@ -4,9 +4,10 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { begin, faults, flow } from '../kit/setup.mjs';
-import { ask, send, until } from '../kit/home.mjs';
+import { CAMERA, CONFIG, ask, send, until } from '../kit/home.mjs';
+import fs from 'node:fs';
 import { APP, Router } from '../kit/router.mjs';
-import { HELP, allSayings, readPo } from '../kit/po.mjs';
+import { allSayings, readPo } from '../kit/po.mjs';
 
 const PAGES = [ 'overview', 'pending', 'flows', 'devices', 'activity', 'settings' ];
 
@@ -53,6 +54,10 @@ test('Pending can be worked through with the keyboard alone', async () => {
 	await page.getByRole('button', { name: /^Deny all waiting/ }).focus();
 	await page.keyboard.press('Enter');
 	await page.getByRole('alertdialog').waitFor();
+	for (const key of [ 'Tab', 'Tab', 'Tab', 'Shift+Tab', 'Shift+Tab' ]) {
+		await page.keyboard.press(key);
+		assert.match(await focused(), /^(Deny all|Cancel)$/, `${key} stays in the dialog`);
+	}
 	await page.keyboard.press('Escape');
 	await page.getByRole('alertdialog').waitFor({ state: 'detached' });
 	assert.match(await focused(), /^Deny all waiting/);
@@ -102,6 +107,67 @@ test('a device\'s mode is set on Devices, and blocking asks first', async () => 
 	await page.context().close();
 });
 
+test('the detail of a flow says whether it passes now, and why', async () => {
+	const page = await home.browser.open(home.router, 'flows', { ready: 'tr[data-key]' });
+	const opener = page.getByRole('button', { name: 'Details of udp/7002' });
+	const says = async (mode, text) => {
+		await ask('device_set', { device: CAMERA, mode });
+		await opener.click();
+		await page.locator('.glacic-terms').getByText(text).waitFor();
+		await opener.click();
+	};
+
+	await says('trust', 'its device is trusted, whatever was decided.');
+	await says('block', 'its device is blocked, whatever was decided.');
+	await says('default', 'you denied it.');
+	assert.deepEqual(faults(page), []);
+	await page.context().close();
+});
+
+/* Times are told by the router's clock, whatever the browser's says. */
+test('a browser whose clock is wrong tells the right times', async () => {
+	const page = await home.browser.open(home.router, 'flows', { ready: null, init: () => {
+		const now = Date.now;
+		Date.now = () => now() - 86400000;
+	} });
+
+	await page.locator('tr[data-key] .glacic-last').first().waitFor();
+	for (const text of await page.locator('tr[data-key] time').allTextContents())
+		assert.match(text, /^(now|(\d+m )?\d+[sm] ago)$/);
+	await page.context().close();
+});
+
+test('another address on Flows is followed without loading anew', async () => {
+	const page = await home.browser.open(home.router, 'flows', { ready: 'tr[data-key]' });
+
+	await page.evaluate(() => { window.same = true; window.location.hash = '#state=denied' });
+	await page.getByText('1–1 of 1').waitFor();
+	assert.equal(await page.locator('#glacic-state').inputValue(), 'denied');
+	assert.equal(await page.evaluate(() => window.same), true);
+	await page.context().close();
+});
+
+test('every control and every column has a name for those who cannot see', async () => {
+	for (const name of PAGES) {
+		const page = await home.browser.open(home.router, name);
+
+		if (name === 'flows')
+			await page.getByRole('button', { name: /^Details/ }).first().click();
+		await page.waitForTimeout(300);
+		const nameless = await page.evaluate(() => {
+			const named = (node) => (node.getAttribute('aria-label') ?? '').trim() || node.textContent.trim() || node.title || node.placeholder ||
+				(node.id && document.querySelector(`label[for="${CSS.escape(node.id)}"]`)?.textContent.trim()) || node.closest('label')?.textContent.trim() ||
+				node.closest('[data-title], .cbi-value')?.textContent.trim();
+
+			return Array.from(document.querySelectorAll('.glacic button, .glacic select, .glacic input:not([type=hidden]), .glacic th, .glacic a, .glacic svg'))
+				.filter((node) => !named(node) || (node.matches('th') && node.getAttribute('scope') !== 'col')).map((node) => node.outerHTML);
+		});
+		assert.deepEqual(nameless, [], name);
+		assert.ok(await page.locator('[role=status][aria-live=polite]').count() >= 1, `${name}: what is done is said`);
+		await page.context().close();
+	}
+});
+
 test('Activity tells of the last day', async () => {
 	const page = await home.browser.open(home.router, 'activity', { ready: '.glacic-chart' });
 
@@ -117,7 +183,7 @@ test('Activity tells of the last day', async () => {
 
 test('no page is wider than a phone', async () => {
 	for (const name of PAGES) {
-		const page = await home.browser.open(home.router, name, { viewport: { width: 390, height: 844 } });
+		const page = await home.browser.open(home.router, name, { viewport: { width: 375, height: 812 } });
 
 		await page.waitForTimeout(300);
 		const [ wide, window ] = await page.evaluate(() => [ document.documentElement.scrollWidth, document.documentElement.clientWidth ]);
@@ -129,26 +195,22 @@ test('no page is wider than a phone', async () => {
 
 test('the template is what the app says, and German is complete', async () => {
 	const entries = allSayings(APP, await ask('settings'));
-	const mine = entries.filter((e) => e.places.some((place) => place !== HELP));
 	const pot = readPo(path.join(APP, 'po/templates/glacic.pot')).filter((e) => e.id !== '');
 	const german = new Map(readPo(path.join(APP, 'po/de/glacic.po')).filter((e) => e.id !== '').map((e) => [ e.id, e ]));
 	const holes = (text) => (text.match(/%[sdf%]/g) ?? []).sort().join();
 
-	for (const { id, plural } of mine) {
-		const there = german.get(id);
-		assert.ok(pot.some((e) => e.id === id && e.plural === plural), `not in the template (run --template): ${id}`);
-		assert.ok(there, `not translated: ${id}`);
-		assert.equal(there.plural, plural, id);
-		assert.equal(there.texts.length, plural ? 2 : 1, id);
-		for (const text of there.texts) {
+	assert.deepEqual(pot.map((e) => e.id).sort(), entries.map((e) => e.id).sort(), 'the template is older than what the app says: run --template');
+	assert.deepEqual([ ...german.keys() ].sort(), pot.map((e) => e.id).sort());
+	for (const { id, plural } of entries) {
+		const { texts, plural: theirs } = german.get(id);
+		assert.equal(pot.find((e) => e.id === id).plural, plural, id);
+		assert.equal(theirs, plural, id);
+		assert.equal(texts.length, plural ? 2 : 1, id);
+		for (const text of texts) {
 			assert.ok(text, `empty: ${id}`);
 			assert.equal(holes(text), holes(id), id);
 		}
 	}
-	for (const { id, places } of entries.filter((e) => !german.has(e.id)))
-		console.log(`# help that is not translated yet (${places}): ${id}`);
-	for (const id of german.keys())
-		assert.ok(pot.some((e) => e.id === id), `translated and not in the template: ${id}`);
 });
 
 test('the pages speak German where LuCI does', async () => {
@@ -175,6 +237,17 @@ test('with the daemon down every page says so, goes grey, and comes back by itse
 		await page.getByText('service glacic start').waitFor();
 		assert.equal(await page.locator('.glacic-content').getAttribute('aria-busy'), 'true');
 	}
+	/* A daemon that is not wanted is no trouble, and the way to switch it on is not a terminal. */
+	const config = fs.readFileSync(CONFIG, 'utf8');
+	fs.writeFileSync(CONFIG, config.replace("enabled '1'", "enabled '0'"));
+	home.router.uci.revert();
+	await pages[0].getByText('glacic is switched off').waitFor();
+	await pages[0].locator('.glacic-trouble').getByRole('link', { name: 'Switch it on in Settings' }).waitFor();
+	fs.writeFileSync(CONFIG, config);
+	home.router.uci.revert();
+	await pages[0].getByText('glacic is not running').waitFor();
+	await pages[0].locator('.glacic-trouble').getByRole('link', { name: 'Start it under System, Startup' }).waitFor();
+
 	const late = await home.browser.open(home.router, 'flows', { ready: '.glacic-trouble h4' });
 	await late.getByText('glacic is not running').waitFor();
 	const settings = await home.browser.open(home.router, 'settings', { ready: '.cbi-page-actions' });

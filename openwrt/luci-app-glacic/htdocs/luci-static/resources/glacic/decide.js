@@ -18,45 +18,57 @@ const DONE_TO_ONE = {
 	forget: () => _('Forgotten:')
 };
 
+/* What takes a decision back: the decision that stood before, or that there was none. */
+const BACK = { allowed: 'allow', denied: 'deny', pending: 'forget' };
+
 return baseclass.extend({
 	/* Says what became of `n` flows, or of the one that is given. */
-	done(word, n, flow) {
+	done(word, n, flow, undo) {
 		if (flow)
-			page.say([ DONE_TO_ONE[word](), ' ', fmt.serviceText(flow), ' · ', fmt.device(flow.mac, flow.device) ]);
+			page.say([ DONE_TO_ONE[word](), ' ', fmt.serviceText(flow), ' · ', fmt.device(flow.mac, flow.device) ], { undo });
 		else
-			page.say([ DONE[word](n) ]);
+			page.say([ DONE[word](n) ], { undo });
 	},
 
 	failed(e) {
-		page.say([ '' + (e.message || e) ], true);
+		page.say([ '' + (e.message || e) ], { failed: true });
 	},
 
-	/* Decides about flows, says so, and lets `refresh` show it; resolves to whether it was done. */
-	flows(word, flows, refresh) {
-		const one = (flows.length == 1) ? flows[0] : null;
-
-		return glacic.decideIds(word, flows.map((f) => f.id)).then((n) => {
-			if (one && n == 0)
-				throw new Error(_('This flow is no longer there.'));
-			this.done(word, n, one);
-
-			return true;
-		}).catch((e) => {
+	/* Carries out `change`, says what came of it, and lets `refresh` show it; resolves to whether it was done. */
+	carry(change, refresh) {
+		return change().then(() => true, (e) => {
 			this.failed(e);
 
 			return false;
 		}).then((is) => refresh().then(() => is));
+	},
+
+	/* Decides about flows, which are given as they stood before. */
+	flows(word, flows, refresh) {
+		const one = (flows.length == 1) ? flows[0] : null;
+		const waited = flows.some((f) => f.state == 'pending');
+		/* What is forgotten while learning is learned at its next packet, and does not wait again. */
+		const back = (word == 'forget') ? Promise.resolve(false)
+			: waited ? glacic.status().then((s) => !s.learning, () => false) : Promise.resolve(true);
+
+		return this.carry(() => Promise.all([ glacic.decideIds(word, flows.map((f) => f.id)), back ]).then(([ n, can ]) => {
+			if (one && n == 0)
+				throw new Error(_('This flow is no longer there.'));
+			this.done(word, n, one, can ? () => this.undo(flows, refresh) : null);
+		}), refresh);
+	},
+
+	undo(flows, refresh) {
+		const ways = new Map();
+		for (let flow of flows)
+			ways.set(BACK[flow.state], (ways.get(BACK[flow.state]) || []).concat(flow.id));
+
+		return this.carry(() => Array.from(ways).reduce((turn, [ word, ids ]) =>
+			turn.then(() => glacic.decideIds(word, ids)), Promise.resolve()).then(() =>
+			page.say([ ways.has('forget') ? _('Taken back: it waits again once it is tried again.') : _('Taken back.') ])), refresh);
 	},
 
 	filter(word, filter, refresh) {
-		return glacic.decideFilter(word, filter).then((n) => {
-			this.done(word, n);
-
-			return true;
-		}).catch((e) => {
-			this.failed(e);
-
-			return false;
-		}).then((is) => refresh().then(() => is));
+		return this.carry(() => glacic.decideFilter(word, filter).then((n) => this.done(word, n)), refresh);
 	}
 });

@@ -124,6 +124,11 @@ return baseclass.extend({
 		return ORIGINS[origin] ? ORIGINS[origin]() : origin;
 	},
 
+	/* Where a state comes from; what waits was decided by nobody. */
+	originNote(flow) {
+		return E('span', { 'class': 'glacic-dim' }, [ (flow.state == 'pending') ? '' : this.origin(flow.origin) ]);
+	},
+
 	mode(mode) {
 		return MODES[mode] ? MODES[mode]() : mode;
 	},

@@ -2,7 +2,7 @@
 'require baseclass';
 'require poll';
 'require ui';
-'require glacic.format as fmt';
+'require glacic.rpc as glacic';
 
 /*
  * What every page has: the style sheet, a place for trouble (the daemon is down, the router does not answer), a
@@ -12,42 +12,8 @@
 
 const STYLE = 'glacic-style';
 
-/* A list of rows that is brought up to date by their keys: what has not changed keeps its node, and so its focus. */
-function reconcile(parent, items, key, make, update) {
-	const old = new Map();
-	for (let node of Array.from(parent.children))
-		if (node.hasAttribute('data-key'))
-			old.set(node.getAttribute('data-key'), node);
-
-	const keyed = (node) => {
-		while (node && !node.hasAttribute('data-key'))
-			node = node.nextElementSibling;
-
-		return node;
-	};
-
-	let place = keyed(parent.firstElementChild);
-	for (let item of items) {
-		const k = '' + key(item);
-		let node = old.get(k);
-		old.delete(k);
-
-		if (!node) {
-			node = make(item);
-			node.setAttribute('data-key', k);
-		}
-		if (update)
-			update(node, item);
-
-		if (node === place)
-			place = keyed(place.nextElementSibling);
-		else
-			parent.insertBefore(node, place);
-	}
-
-	for (let node of old.values())
-		node.remove();
-}
+/* What the keyboard can reach in a dialog. */
+const STOPS = 'button:not([disabled]), input:not([disabled]), select:not([disabled]), textarea:not([disabled]), a[href]';
 
 return baseclass.extend({
 	__init__() {
@@ -57,7 +23,8 @@ return baseclass.extend({
 			}));
 	},
 
-	reconcile,
+	/* For a view that is no form: nothing to save at its foot. */
+	formless: { handleSave: null, handleSaveApply: null, handleReset: null },
 
 	/* Whether the session has only the read ACL. */
 	readonly() {
@@ -66,12 +33,13 @@ return baseclass.extend({
 
 	/* A page: heading, trouble, what was said, and what it is about. */
 	frame(title, about, content) {
+		this.heading = E('h2', { 'tabindex': -1 }, [ title ]);
 		this.trouble = E('div', { 'class': 'glacic-trouble', 'role': 'alert' });
 		this.said = E('div', { 'class': 'glacic-said', 'role': 'status', 'aria-live': 'polite' });
 		this.content = E('div', { 'class': 'glacic-content' }, content);
 
 		return E('div', { 'class': 'cbi-map glacic' }, [
-			E('h2', {}, [ title ]),
+			this.heading,
 			about ? E('div', { 'class': 'cbi-map-descr' }, [ about ]) : '',
 			this.readonly() ? E('p', { 'class': 'glacic-dim' },
 				[ _('Your login may see everything here and change nothing.') ]) : '',
@@ -81,24 +49,42 @@ return baseclass.extend({
 
 	/* Shows what keeps the page from being up to date; what it shows stays, greyed. */
 	fail(e) {
-		const down = (e.code == 'unavailable');
-		const title = down ? _('glacic is not running') : _('This page is not up to date');
+		const mine = this.failing = {};
 		const text = '' + (e.message || e);
 
-		if (this.trouble.getAttribute('data-text') === title + text)
+		if (e.code != 'unavailable')
+			return this.explain(false, _('This page is not up to date'), [ text ]);
+
+		/* A daemon that is not wanted does not run. */
+		return glacic.switchedOn().catch(() => null).then((on) => {
+			if (mine !== this.failing)
+				return;
+			if (on === false)
+				this.explain(false, _('glacic is switched off'), [ _('Nothing is learned and nothing is enforced.'), ' ',
+					E('a', { 'href': L.url('admin/services/glacic/settings') }, [ _('Switch it on in Settings') ]) ]);
+			else
+				this.explain(true, _('glacic is not running'), [ text, ' ',
+					E('a', { 'href': L.url('admin/system/startup') }, [ _('Start it under System, Startup') ]) ]);
+		});
+	},
+
+	explain(bad, title, nodes) {
+		const text = E('p', {}, nodes);
+		const key = title + text.textContent;
+
+		if (this.trouble.getAttribute('data-text') === key)
 			return;
 
-		this.trouble.setAttribute('data-text', title + text);
-		L.dom.content(this.trouble, E('div', { 'class': 'alert-message ' + (down ? 'error' : 'warning') }, [
-			E('h4', {}, [ title ]),
-			E('p', {}, [ text ]),
-			E('p', { 'class': 'glacic-dim' }, [ _('This page goes on by itself when that is over.') ])
+		this.trouble.setAttribute('data-text', key);
+		L.dom.content(this.trouble, E('div', { 'class': 'alert-message ' + (bad ? 'error' : 'warning') }, [
+			E('h4', {}, [ title ]), text, E('p', {}, [ _('This page goes on by itself when that is over.') ])
 		]));
 		this.content.classList.add('glacic-stale');
 		this.content.setAttribute('aria-busy', 'true');
 	},
 
 	recover() {
+		this.failing = null;
 		if (!this.trouble.hasAttribute('data-text'))
 			return;
 
@@ -108,26 +94,41 @@ return baseclass.extend({
 		this.content.removeAttribute('aria-busy');
 	},
 
-	/* Says what was done (`nodes`: text and names), for a few seconds; a failure stays until the next word. */
-	say(nodes, failed) {
+	/*
+	 * Says what was done (`nodes`: text and names), for a while; a failure stays longer, and what can be taken back
+	 * (`undo`) as long as the owner is at it.
+	 */
+	say(nodes, { failed, undo } = {}) {
+		const button = undo ? E('button', { 'type': 'button', 'class': 'btn glacic-undo', 'click': () => { this.heading.focus(); undo() } }, [ _('Undo') ]) : '';
+		const word = E('div', { 'class': 'alert-message ' + (failed ? 'error' : 'success') }, [
+			E('span', { 'aria-hidden': 'true' }, [ failed ? '⚠ ' : '✓ ' ]), E('span', {}, nodes), button
+		]);
+		const hush = () => {
+			if (word.matches(':hover, :focus-within'))
+				this.silence = window.setTimeout(hush, 2000);
+			else
+				word.remove();
+		};
+
 		window.clearTimeout(this.silence);
-		L.dom.content(this.said, E('div', { 'class': 'alert-message ' + (failed ? 'error' : 'success') }, [
-			E('span', { 'aria-hidden': 'true' }, [ failed ? '⚠ ' : '✓ ' ]),
-			E('span', {}, nodes)
-		]));
-		this.silence = window.setTimeout(() => L.dom.content(this.said, []), failed ? 20000 : 6000);
+		L.dom.content(this.said, word);
+		this.silence = window.setTimeout(hush, failed ? 20000 : undo ? 12000 : 6000);
 	},
 
 	/*
 	 * Calls `fetch` every `interval` seconds and gives its result to `show`. `first()` takes what the view has loaded,
 	 * or the error in its place. `now()` asks at once, and lets answers that were on their way be forgotten: they do
-	 * not know yet what was just decided.
+	 * not know yet what was just decided. A `show` that takes its time asks `still()` whether it is to go on.
 	 */
 	live(fetch, show, interval) {
 		let age = 0;
+		let shows = 0;
 		const good = (result) => {
+			const mine = ++shows;
+			const then = age;
 			this.content.classList.add('glacic-once');
-			show(result);
+
+			return show(result, () => mine === shows && then === age);
 		};
 		const turn = () => {
 			const mine = age;
@@ -136,13 +137,15 @@ return baseclass.extend({
 				if (mine !== age)
 					return;
 				this.recover();
-				good(result);
+
+				return good(result);
 			}).catch((e) => {
 				if (mine !== age)
 					return;
 				if (!e || !e.code)
 					throw e;
-				this.fail(e);
+
+				return this.fail(e);
 			});
 		};
 
@@ -168,6 +171,9 @@ return baseclass.extend({
 		return new Promise((resolve) => {
 			const before = document.activeElement;
 			const answer = (is) => () => {
+				/* The dialog is LuCI's own, and asks other things next. */
+				document.removeEventListener('keydown', keys, true);
+				mark({ 'role': 'dialog' });
 				ui.hideModal();
 				if (before && before.isConnected)
 					before.focus();
@@ -176,7 +182,7 @@ return baseclass.extend({
 			const no = E('button', { 'type': 'button', 'class': 'btn', 'click': answer(false) }, [ _('Cancel') ]);
 			const dialog = ui.showModal('', [
 				E('h4', {}, [ title ]),
-				E('div', { 'class': 'glacic glacic-ask' }, nodes),
+				E('div', { 'class': 'glacic glacic-ask', 'id': 'glacic-ask' }, nodes),
 				E('div', { 'class': 'right button-row' }, [
 					no, ' ',
 					E('button', {
@@ -185,13 +191,25 @@ return baseclass.extend({
 					}, [ yes ])
 				])
 			]);
+			const mark = (marks) => [ 'role', 'aria-label', 'aria-describedby' ].forEach((name) =>
+				marks[name] ? dialog.setAttribute(name, marks[name]) : dialog.removeAttribute(name));
+			/* The keyboard stays in the dialog until it is answered. */
+			const keys = (ev) => {
+				const stops = Array.from(dialog.querySelectorAll(STOPS));
+				const end = ev.shiftKey ? 0 : stops.length - 1;
 
-			dialog.setAttribute('role', 'alertdialog');
-			dialog.setAttribute('aria-label', title);
-			dialog.addEventListener('keydown', (ev) => {
-				if (ev.key === 'Escape')
+				if (ev.key === 'Escape') {
+					ev.preventDefault();
 					no.click();
-			});
+				}
+				if (ev.key !== 'Tab' || (dialog.contains(document.activeElement) && document.activeElement !== stops[end]))
+					return;
+				ev.preventDefault();
+				stops[stops.length - 1 - end].focus();
+			};
+
+			mark({ 'role': 'alertdialog', 'aria-label': title, 'aria-describedby': 'glacic-ask' });
+			document.addEventListener('keydown', keys, true);
 			no.focus();
 		});
 	}

@@ -40,6 +40,8 @@ function declare(method, params) {
 	}, (e) => { throw understand(e) });
 }
 
+const configuration = rpc.declare({ object: 'uci', method: 'get', params: [ 'config' ], expect: { values: {} }, reject: true });
+
 const decide = {};
 for (let word of [ 'allow', 'deny', 'forget' ])
 	decide[word] = declare('flow_' + word, [ 'ids', 'filter', 'service' ]);
@@ -53,12 +55,27 @@ return baseclass.extend({
 	flowList: declare('flow_list', [ 'filter', 'sort', 'descending', 'offset', 'limit' ]),
 	flowGet: declare('flow_get', [ 'id' ]),
 	deviceList: declare('device_list', [ 'sort', 'descending', 'offset', 'limit' ]),
+	deviceFind: declare('device_list', [ 'search', 'limit' ]),
 	activity: declare('activity'),
 	eventList: declare('event_list', [ 'after', 'limit' ]),
 	settings: declare('settings'),
 	check: declare('check', [ 'config' ]),
 	deviceSet: declare('device_set', [ 'device', 'name', 'mode' ]),
 	learningSet: declare('learning_set', [ 'on', 'for' ]),
+
+	/* Whether the configuration wants glacic to run, by the words OpenWrt has for yes; null where it does not say. */
+	switchedOn() {
+		return configuration('glacic').then((values) => {
+			const main = Object.values(values).find((section) => section['.type'] == 'rule_learning');
+
+			return main ? [ '1', 'yes', 'on', 'true', 'enabled' ].includes(main.enabled) : null;
+		});
+	},
+
+	/* The mode in force of a device; null where it is not known. */
+	deviceMode(mac) {
+		return this.deviceFind(mac, 10).then(({ devices }) => ((devices || []).find((d) => d.mac == mac) || { mode: null }).mode);
+	},
 
 	/* Allows, denies or forgets (`word`) flows by their numbers; gives how many are now as asked. */
 	decideIds(word, ids) {

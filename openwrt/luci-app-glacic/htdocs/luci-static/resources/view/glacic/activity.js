@@ -3,6 +3,7 @@
 'require glacic.rpc as glacic';
 'require glacic.format as fmt';
 'require glacic.page as page';
+'require glacic.table as table';
 
 /* The last day in a picture: new flows and drops, the busiest devices and services, and what happened last. */
 
@@ -63,26 +64,22 @@ function bars(slots, step, member, title, cls) {
 }
 
 /* Who is most active: name, figures, and a bar under them. */
-function ranking(title, items, label) {
+function ranking(title, what, items, label) {
 	const most = items.reduce((n, item) => Math.max(n, item.connections + item.dropped), 1);
 
 	return E('div', { 'class': 'cbi-section glacic-ranking' }, [
 		E('h3', {}, [ title ]),
-		items.length ? E('table', { 'class': 'table glacic-rows', 'role': 'table', 'aria-label': title }, [
-			E('thead', { 'role': 'rowgroup' }, [ E('tr', { 'class': 'tr table-titles', 'role': 'row' }, [ '', _('Connections'), _('Dropped') ].map((t) =>
-				E('th', { 'class': 'th', 'role': 'columnheader' }, [ t ]))) ]),
-			E('tbody', { 'role': 'rowgroup' }, items.map((item) => E('tr', { 'class': 'tr', 'role': 'row' }, [
-				E('td', { 'class': 'td', 'role': 'cell', 'data-label': '' }, [
-					label(item),
-					E('div', { 'class': 'glacic-meter', 'aria-hidden': 'true' }, [
-						E('div', { 'class': 'glacic-passed', 'style': 'width:%f%%'.format(item.connections / most * 100) }),
-						E('div', { 'class': 'glacic-dropped', 'style': 'width:%f%%'.format(item.dropped / most * 100) })
-					])
-				]),
-				E('td', { 'class': 'td', 'role': 'cell', 'data-label': _('Connections') }, [ fmt.count(item.connections) ]),
-				E('td', { 'class': 'td', 'role': 'cell', 'data-label': _('Dropped') }, [ fmt.count(item.dropped) ])
-			])))
-		]) : E('p', { 'class': 'glacic-empty' }, [ _('Nothing yet.') ])
+		items.length ? table.make(title, '', [ what, _('Connections'), _('Dropped') ], table.body(items.map((item) => table.row([
+			table.cell('', 'glacic-who', [
+				label(item),
+				E('div', { 'class': 'glacic-meter', 'aria-hidden': 'true' }, [
+					E('div', { 'class': 'glacic-passed', 'style': 'width:%f%%'.format(item.connections / most * 100) }),
+					E('div', { 'class': 'glacic-dropped', 'style': 'width:%f%%'.format(item.dropped / most * 100) })
+				])
+			]),
+			table.cell(_('Connections'), '', [ fmt.count(item.connections) ]),
+			table.cell(_('Dropped'), '', [ fmt.count(item.dropped) ])
+		])))) : E('p', { 'class': 'glacic-empty' }, [ _('Nothing yet.') ])
 	]);
 }
 
@@ -94,6 +91,7 @@ function event(e) {
 	switch (e.event) {
 	case 'flow_new': return [ _('New flow:'), ' ', ...flow, ' ', fmt.state(e.flow.state) ];
 	case 'flow_changed': return [ _('Decided:'), ' ', ...flow, ' ', fmt.state(e.flow.state) ];
+	case 'flows_changed': return [ N_(e.count, 'Decided: %d more flow', 'Decided: %d more flows').format(e.count) ];
 	case 'flow_forgotten': return [ _('Forgotten:'), ' ', ...flow ];
 	case 'device_new': return [ _('New device:'), ' ', who() ];
 	case 'device_changed': return [ _('Device changed:'), ' ', who(), e.mode ? ' (' + fmt.mode(e.mode) + ')' : '' ];
@@ -106,9 +104,7 @@ function event(e) {
 }
 
 return view.extend({
-	handleSave: null,
-	handleSaveApply: null,
-	handleReset: null,
+	...page.formless,
 
 	last: 0,
 
@@ -133,13 +129,15 @@ return view.extend({
 			this.key = key;
 			L.dom.content(this.charts, [
 				E('p', { 'class': 'glacic-dim' }, [ _('Kept in memory since %s, and lost at a restart.').format(fmt.dateText(activity.since) || fmt.agoText(activity.since)) ]),
-				bars(slots, step, 'new_flows', _('New flows'), 'new'),
-				bars(slots, step, 'dropped', _('Dropped packets'), 'dropped'),
-				this.figures(slots)
+				...(slots.some((slot) => slot.new_flows || slot.dropped) ? [
+					bars(slots, step, 'new_flows', _('New flows'), 'new'),
+					bars(slots, step, 'dropped', _('Dropped packets'), 'dropped'),
+					this.figures(slots)
+				] : [ E('p', { 'class': 'glacic-empty' }, [ _('No new flow and no dropped packet yet.') ]) ])
 			]);
 			L.dom.content(this.rankings, [
-				ranking(_('Most active devices'), activity.devices || [], (d) => fmt.device(d.mac, d.device)),
-				ranking(_('Most used services'), activity.services || [], (s) => fmt.service(s))
+				ranking(_('Most active devices'), _('Device'), activity.devices || [], (d) => fmt.device(d.mac, d.device)),
+				ranking(_('Most used services'), _('Service'), activity.services || [], (s) => fmt.service(s))
 			]);
 		}
 
@@ -159,16 +157,12 @@ return view.extend({
 	/* The picture in figures, for those who cannot see it. */
 	figures(slots) {
 		const open = this.charts.querySelector('details[open]') ? '' : null;
+		const titles = [ _('From'), _('New flows'), _('Dropped packets') ];
 
 		return E('details', { 'open': open }, [
 			E('summary', {}, [ _('The same in figures') ]),
-			E('table', { 'class': 'table glacic-rows glacic-figures', 'role': 'table' }, [
-				E('thead', { 'role': 'rowgroup' }, [ E('tr', { 'class': 'tr table-titles', 'role': 'row' }, [ _('From'), _('New flows'), _('Dropped packets') ].map((t) =>
-					E('th', { 'class': 'th', 'role': 'columnheader' }, [ t ]))) ]),
-				E('tbody', { 'role': 'rowgroup' }, slots.filter((s) => s.new_flows || s.dropped).reverse().map((s) => E('tr', { 'class': 'tr', 'role': 'row' },
-					[ [ _('From'), hour(s.at) ], [ _('New flows'), fmt.count(s.new_flows) ], [ _('Dropped packets'), fmt.count(s.dropped) ] ].map(([ t, value ]) =>
-						E('td', { 'class': 'td', 'role': 'cell', 'data-label': t }, [ value ])))))
-			])
+			table.make(_('The same in figures'), 'glacic-figures', titles, table.body(slots.filter((s) => s.new_flows || s.dropped).reverse().map((s) =>
+				table.row([ hour(s.at), fmt.count(s.new_flows), fmt.count(s.dropped) ].map((value, i) => table.cell(titles[i], '', [ value ]))))))
 		]);
 	},
 

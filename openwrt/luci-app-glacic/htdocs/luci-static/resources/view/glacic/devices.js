@@ -4,6 +4,7 @@
 'require glacic.rpc as glacic';
 'require glacic.format as fmt';
 'require glacic.page as page';
+'require glacic.table as table';
 'require glacic.decide as decide';
 
 /*
@@ -14,9 +15,7 @@
 const STEP = 100;
 
 return view.extend({
-	handleSave: null,
-	handleSaveApply: null,
-	handleReset: null,
+	...page.formless,
 
 	wanted: STEP,
 
@@ -60,7 +59,7 @@ return view.extend({
 	},
 
 	show(reply) {
-		page.reconcile(this.body, reply.devices, (d) => d.mac, (d) => this.makeRow(d), (row, d) => this.updateRow(row, d));
+		table.reconcile(this.body, reply.devices, (d) => d.mac, (d) => this.makeRow(d), (row, d) => this.updateRow(row, d));
 		this.empty.hidden = reply.devices.length > 0;
 		this.table.hidden = reply.devices.length == 0;
 		this.more.hidden = reply.devices.length >= reply.total;
@@ -71,7 +70,6 @@ return view.extend({
 
 	makeRow(d) {
 		const name = fmt.deviceText(d.mac, d.name);
-		const cell = (title, cls, children) => E('td', { 'class': 'td ' + cls, 'role': 'cell', 'data-label': title }, children);
 		const fixed = this.section(d.mac);
 		const mode = E('select', {
 			'class': 'cbi-input-select glacic-mode', 'aria-label': _('Mode of %s').format(name),
@@ -79,15 +77,15 @@ return view.extend({
 			'change': (ev) => this.setMode(d.mac, ev.target)
 		}, fmt.modes().map((m) => E('option', { 'value': m }, [ fmt.mode(m) ])));
 
-		return E('tr', { 'class': 'tr', 'role': 'row' }, [
-			cell('', 'glacic-device-cell', []),
-			cell(_('Mode'), 'glacic-mode-cell', [ mode, fixed ? E('div', { 'class': 'glacic-dim' }, [
+		return table.row([
+			table.cell('', 'glacic-device-cell', []),
+			table.cell(_('Mode'), 'glacic-mode-cell', [ mode, fixed ? E('div', { 'class': 'glacic-dim' }, [
 				E('a', { 'href': L.url('admin/services/glacic/settings') }, [ _('set in Settings') ])
 			]) : '' ]),
-			cell(_('Decides about'), 'glacic-scope', this.scope(d.mac)),
-			cell(_('Flows'), 'glacic-counts', []),
-			cell(_('Last seen'), 'glacic-last', []),
-			cell('', 'glacic-act', (fixed && fixed.name) ? [] : [
+			table.cell(_('Decides about'), 'glacic-scope', this.scope(d.mac)),
+			table.cell(_('Flows'), 'glacic-counts', []),
+			table.cell(_('Last seen'), 'glacic-last', []),
+			table.cell('', 'glacic-act', (fixed && fixed.name) ? [] : [
 				page.button(_('Rename'), 'cbi-button-neutral', () => this.rename(d.mac), { 'aria-label': _('Rename %s').format(name) })
 			])
 		]);
@@ -163,12 +161,8 @@ return view.extend({
 	render(first) {
 		const columns = [ _('Device'), _('Mode'), _('Decides about'), _('Flows'), _('Last seen'), '' ];
 
-		this.body = E('tbody', { 'role': 'rowgroup' });
-		this.table = E('table', { 'class': 'table glacic-rows glacic-devices', 'role': 'table', 'aria-label': _('Devices') }, [
-			E('thead', { 'role': 'rowgroup' }, [ E('tr', { 'class': 'tr table-titles', 'role': 'row' },
-				columns.map((title) => E('th', { 'class': 'th', 'role': 'columnheader' }, [ title ]))) ]),
-			this.body
-		]);
+		this.body = table.body();
+		this.table = table.make(_('Devices'), 'glacic-devices', columns, this.body);
 		this.empty = E('p', { 'class': 'glacic-empty', 'hidden': '' }, [ _('No device was seen yet.') ]);
 		this.summary = E('p', { 'class': 'glacic-summary' });
 		this.more = E('p', { 'class': 'glacic-more', 'hidden': '' }, [ page.button(_('Show %d more').format(STEP), 'glacic-plain', () => {

@@ -3,6 +3,7 @@
 'require glacic.rpc as glacic';
 'require glacic.format as fmt';
 'require glacic.page as page';
+'require glacic.table as table';
 'require glacic.decide as decide';
 'require glacic.detail as detail';
 'require glacic.export as files';
@@ -24,9 +25,7 @@ const COLUMNS = [
 const ASKED = [ 'search', 'state', 'origin', 'device' ];
 
 return view.extend({
-	handleSave: null,
-	handleSaveApply: null,
-	handleReset: null,
+	...page.formless,
 
 	readAddress() {
 		const given = new URLSearchParams(window.location.hash.slice(1));
@@ -95,7 +94,7 @@ return view.extend({
 		if (!flows.length && from && total)
 			return this.ask({ offset: Math.floor((total - 1) / PAGE) * PAGE });
 
-		page.reconcile(this.body, flows, (f) => f.id, (f) => this.makeRow(f), (row, f) => this.updateRow(row, f));
+		table.reconcile(this.body, flows, (f) => f.id, (f) => this.makeRow(f), (row, f) => this.updateRow(row, f));
 		for (let row of Array.from(this.body.querySelectorAll('tr.glacic-detail')))
 			this.placeDetail(row);
 
@@ -112,21 +111,20 @@ return view.extend({
 
 	makeRow(flow) {
 		const what = fmt.serviceText(flow) + ', ' + fmt.deviceText(flow.mac, flow.device);
-		const cell = (title, cls, children) => E('td', { 'class': 'td ' + cls, 'role': 'cell', 'data-label': title }, children);
 		const opener = E('button', {
 			'type': 'button', 'class': 'glacic-opener', 'aria-expanded': 'false', 'aria-label': _('Details of %s').format(what),
 			'click': () => this.toggle(flow.id)
 		}, [ E('span', { 'aria-hidden': 'true' }, [ '▸' ]) ]);
 
-		return E('tr', { 'class': 'tr', 'role': 'row' }, [
-			cell('', 'glacic-device-cell', []),
-			cell(_('Service'), 'glacic-service-cell', [ fmt.service(flow) ]),
-			cell(_('Towards'), 'glacic-where', []),
-			cell(_('State'), 'glacic-state-cell', []),
-			cell(_('Last seen'), 'glacic-last', []),
-			cell(_('First seen'), 'glacic-first', []),
-			cell(_('Connections'), 'glacic-tries', []),
-			cell('', 'glacic-open-cell', [ opener ])
+		return table.row([
+			table.cell('', 'glacic-device-cell', []),
+			table.cell(_('Service'), 'glacic-service-cell', [ fmt.service(flow) ]),
+			table.cell(_('Towards'), 'glacic-where', []),
+			table.cell(_('State'), 'glacic-state-cell', []),
+			table.cell(_('Last seen'), 'glacic-last', []),
+			table.cell(_('First seen'), 'glacic-first', []),
+			table.cell(_('Connections'), 'glacic-tries', []),
+			table.cell('', 'glacic-open-cell', [ opener ])
 		]);
 	},
 
@@ -142,7 +140,7 @@ return view.extend({
 		const set = (cls, children) => L.dom.content(row.querySelector(cls), children);
 		set('.glacic-device-cell', [ fmt.device(flow.mac, flow.device), flow.vendor ? E('div', { 'class': 'glacic-dim' }, [ fmt.name(flow.vendor) ]) : '' ]);
 		set('.glacic-where', [ fmt.destination(flow, 2) ]);
-		set('.glacic-state-cell', [ fmt.state(flow.state), E('div', { 'class': 'glacic-dim' }, [ fmt.origin(flow.origin) ]) ]);
+		set('.glacic-state-cell', [ fmt.state(flow.state), E('div', {}, [ fmt.originNote(flow) ]) ]);
 		set('.glacic-last', [ fmt.ago(flow.last_seen) ]);
 		set('.glacic-first', [ fmt.ago(flow.first_seen) ]);
 		set('.glacic-tries', [ fmt.count(flow.connections) ]);
@@ -175,12 +173,12 @@ return view.extend({
 		if (old)
 			return old.remove();
 
-		const below = E('tr', { 'class': 'tr glacic-detail', 'role': 'row', 'data-of': id }, [
-			E('td', { 'class': 'td', 'role': 'cell', 'colspan': 8 }, [
-				E('div', { 'class': 'glacic-inside' }, [ E('em', { 'class': 'spinning' }, [ _('Loading…') ]) ]),
-				E('div', { 'class': 'glacic-buttons' }, [])
-			])
-		]);
+		const below = table.row([ table.cell('', '', [
+			E('div', { 'class': 'glacic-inside' }, [ E('em', { 'class': 'spinning' }, [ _('Loading…') ]) ]),
+			E('div', { 'class': 'glacic-buttons' }, [])
+		]) ], 'glacic-detail');
+		below.setAttribute('data-of', id);
+		below.firstElementChild.colSpan = COLUMNS.length + 1;
 		row.after(below);
 
 		return this.fillDetail(below, row.flow);
@@ -240,19 +238,33 @@ return view.extend({
 			page.button(_('All devices'), 'glacic-plain', () => this.ask({ device: '' }))
 		] : []);
 		this.sorting.value = asked.sort + (asked.descending ? '' : ' up');
+		for (let key in this.choices)
+			this.choices[key].value = asked[key];
+		if (document.activeElement !== this.searching)
+			this.searching.value = asked.search;
 	},
 
 	choice(label, key, options) {
 		const id = 'glacic-' + key;
 
-		return E('label', { 'for': id }, [ E('span', {}, [ label ]), E('select', {
-			'id': id, 'class': 'cbi-input-select', 'change': (ev) => this.ask({ [key]: ev.target.value })
-		}, options.map(([ value, text ]) => E('option', { 'value': value, 'selected': (this.asked[key] == value) ? '' : null }, [ text ]))) ]);
+		this.choices[key] = E('select', { 'id': id, 'class': 'cbi-input-select', 'change': (ev) => this.ask({ [key]: ev.target.value }) },
+			options.map(([ value, text ]) => E('option', { 'value': value }, [ text ])));
+
+		return E('label', { 'for': id }, [ E('span', {}, [ label ]), this.choices[key] ]);
 	},
 
 	tools() {
 		let typing;
 
+		this.choices = {};
+		this.searching = E('input', {
+			'id': 'glacic-search', 'type': 'search', 'class': 'cbi-input-text',
+			'placeholder': _('Device, address, service or port'), 'autocomplete': 'off', 'spellcheck': 'false', 'maxlength': 100,
+			'input': (ev) => {
+				window.clearTimeout(typing);
+				typing = window.setTimeout(() => this.ask({ search: ev.target.value.trim() }), 250);
+			}
+		});
 		this.sorting = E('select', { 'id': 'glacic-sort', 'class': 'cbi-input-select', 'change': (ev) => {
 			const [ sort, up ] = ev.target.value.split(' ');
 			this.ask({ sort, descending: !up });
@@ -261,14 +273,7 @@ return view.extend({
 		]), []));
 
 		return E('div', { 'class': 'glacic-tools', 'role': 'search' }, [
-			E('label', { 'for': 'glacic-search', 'class': 'glacic-grow' }, [ E('span', {}, [ _('Search') ]), E('input', {
-				'id': 'glacic-search', 'type': 'search', 'class': 'cbi-input-text', 'value': this.asked.search,
-				'placeholder': _('Device, address, service or port'), 'autocomplete': 'off', 'spellcheck': 'false', 'maxlength': 100,
-				'input': (ev) => {
-					window.clearTimeout(typing);
-					typing = window.setTimeout(() => this.ask({ search: ev.target.value.trim() }), 250);
-				}
-			}) ]),
+			E('label', { 'for': 'glacic-search', 'class': 'glacic-grow' }, [ E('span', {}, [ _('Search') ]), this.searching ]),
 			this.choice(_('State'), 'state', [ [ '', _('all') ] ].concat(
 				[ 'pending', 'allowed', 'denied' ].map((s) => [ s, fmt.stateWord(s) ]))),
 			this.choice(_('Origin'), 'origin', [ [ '', _('all') ] ].concat(
@@ -280,17 +285,12 @@ return view.extend({
 	render(first) {
 		const tools = this.tools();
 
-		this.body = E('tbody', { 'role': 'rowgroup' });
-		this.table = E('table', { 'class': 'table glacic-rows glacic-flows', 'role': 'table', 'aria-label': _('Flows') }, [
-			E('thead', { 'role': 'rowgroup' }, [ E('tr', { 'class': 'tr table-titles', 'role': 'row' }, COLUMNS.map(([ key, title ]) =>
-				E('th', { 'class': 'th', 'role': 'columnheader', 'data-sort': key }, key ? [
-					E('button', {
-						'type': 'button', 'class': 'glacic-sorter',
-						'click': () => this.ask({ sort: key, descending: (this.asked.sort == key) ? !this.asked.descending : key != 'device' && key != 'service' })
-					}, [ title(), E('span', { 'class': 'glacic-order', 'aria-hidden': 'true' }, []) ])
-				] : [ title() ])).concat([ E('th', { 'class': 'th', 'role': 'columnheader' }, [ '' ]) ])) ]),
-			this.body
-		]);
+		this.body = table.body();
+		this.table = table.make(_('Flows'), 'glacic-flows', COLUMNS.map(([ key, title ]) => key ? E('button', {
+			'type': 'button', 'class': 'glacic-sorter',
+			'click': () => this.ask({ sort: key, descending: (this.asked.sort == key) ? !this.asked.descending : key != 'device' && key != 'service' })
+		}, [ title(), E('span', { 'class': 'glacic-order', 'aria-hidden': 'true' }, []) ]) : title()).concat([ '' ]), this.body,
+		(i) => ({ 'data-sort': COLUMNS[i] ? COLUMNS[i][0] : null }));
 		this.empty = E('p', { 'class': 'glacic-empty', 'hidden': '' }, [ _('No flow matches.') ]);
 		this.only = E('p', { 'class': 'glacic-only', 'hidden': '' });
 		this.range = E('span', { 'class': 'glacic-range', 'aria-live': 'polite' });
@@ -308,6 +308,12 @@ return view.extend({
 		this.live = page.live(() => this.fetch(this.asked.offset, PAGE), (reply) => this.show(reply), 5);
 		this.updateHead();
 		this.live.first(first);
+		/* Another address of this page: followed, without loading it anew. */
+		window.addEventListener('hashchange', () => {
+			this.readAddress();
+			this.updateHead();
+			this.live.now();
+		});
 
 		return node;
 	}

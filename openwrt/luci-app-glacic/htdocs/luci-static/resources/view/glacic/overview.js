@@ -24,9 +24,7 @@ const WARNINGS = {
 };
 
 return view.extend({
-	handleSave: null,
-	handleSaveApply: null,
-	handleReset: null,
+	...page.formless,
 
 	load() {
 		return glacic.status().catch((e) => e);
@@ -67,7 +65,7 @@ return view.extend({
 		const rows = [
 			[ _('Flows'), [ link('allowed'), ' ', link('pending'), ' ', link('denied') ] ],
 			[ _('Devices'), [ E('a', { 'href': L.url('admin/services/glacic/devices') }, [ E('strong', {}, [ fmt.count(s.devices) ]) ]) ] ],
-			[ _('Dropped in the last hour'), [ E('strong', {}, [ fmt.count(s.dropped_last_hour) ]) ] ],
+			[ _('Dropped in the last hour'), [ E('a', { 'href': L.url('admin/services/glacic/activity') }, [ E('strong', {}, [ fmt.count(s.dropped_last_hour) ]) ]) ] ],
 			[ _('Listens to'), [ (s.mode == 'queue')
 				? _('the packets themselves (queue): held until there is an answer')
 				: _('copies of packets (log): nothing is delayed') ] ],

@@ -3,6 +3,7 @@
 'require glacic.rpc as glacic';
 'require glacic.format as fmt';
 'require glacic.page as page';
+'require glacic.table as table';
 'require glacic.decide as decide';
 
 /*
@@ -14,9 +15,7 @@ const FIRST = 100;
 const PAGE = 500;
 
 return view.extend({
-	handleSave: null,
-	handleSaveApply: null,
-	handleReset: null,
+	...page.formless,
 
 	wanted: FIRST,
 	turns: 0,
@@ -51,7 +50,7 @@ return view.extend({
 		return this.fetch().catch((e) => e);
 	},
 
-	show(reply) {
+	show(reply, still) {
 		const seen = new Set();
 
 		if (reply.status) {
@@ -72,16 +71,25 @@ return view.extend({
 			groups.get(flow.mac).push(flow);
 		}
 
-		page.reconcile(this.list, Array.from(groups.values()), (flows) => flows[0].mac,
+		table.reconcile(this.list, Array.from(groups.values()), (flows) => flows[0].mac,
 			(flows) => this.makeGroup(flows[0]), (node, flows) => this.updateGroup(node, flows));
 		this.updateAround();
+
+		return table.slowly(Array.from(this.list.children, (node) => [
+			node.querySelector('tbody'), groups.get(node.getAttribute('data-key')),
+			(f) => f.id, (f) => this.makeRow(f), (row, f) => this.updateRow(row, f)
+		]), still).then(() => this.updateBar());
 	},
 
 	updateAround() {
 		const n = this.flows.length;
-		const learning = this.status && this.status.learning;
+		const status = this.status || {};
+		const learning = status.learning;
+		const passes = learning && (status.placement != 'fallback' || status.mode == 'queue');
 
 		this.empty.hidden = n > 0;
+		L.dom.content(this.about, [ _('What devices tried and nobody has decided yet.'), ' ', passes
+			? _('While glacic learns it passes.') : _('Until then it does not pass.') ]);
 		L.dom.content(this.empty, [
 			E('p', {}, [ E('strong', {}, [ _('Nothing waits for a decision.') ]) ]),
 			E('p', {}, [ learning
@@ -112,7 +120,7 @@ return view.extend({
 
 	makeGroup(flow) {
 		const name = fmt.deviceText(flow.mac, flow.device);
-		const body = E('tbody', { 'role': 'rowgroup' });
+		const body = table.body();
 		const heading = E('h3', {});
 		const all = E('input', {
 			'type': 'checkbox', 'class': 'glacic-all', 'aria-label': _('Select all shown flows of %s').format(name),
@@ -137,11 +145,7 @@ return view.extend({
 						{ 'aria-label': _('Deny all waiting flows of %s').format(name) })
 				])
 			]),
-			E('table', { 'class': 'table glacic-rows', 'role': 'table', 'aria-label': _('Waiting flows of %s').format(name) }, [
-				E('thead', { 'role': 'rowgroup' }, [ E('tr', { 'class': 'tr table-titles', 'role': 'row' },
-					columns.map((title) => E('th', { 'class': 'th', 'role': 'columnheader' }, [ title ]))) ]),
-				body
-			])
+			table.make(_('Waiting flows of %s').format(name), '', columns, body)
 		]);
 	},
 
@@ -156,27 +160,24 @@ return view.extend({
 		];
 
 		L.dom.content(node.querySelector('h3'), heading);
-		page.reconcile(node.querySelector('tbody'), flows, (f) => f.id, (f) => this.makeRow(f), (row, f) => this.updateRow(row, f));
 	},
 
 	makeRow(flow) {
 		const what = fmt.serviceText(flow) + ', ' + fmt.deviceText(flow.mac, flow.device);
 		const act = (word) => () => this.decideOne(word, flow.id);
-		const cell = (title, cls, children) =>
-			E('td', { 'class': 'td ' + cls, 'role': 'cell', 'data-label': title }, children);
 
-		return E('tr', { 'class': 'tr', 'role': 'row' }, [
-			cell('', 'glacic-check', [ E('input', {
+		return table.row([
+			table.cell('', 'glacic-check', [ E('input', {
 				'type': 'checkbox', 'value': flow.id, 'aria-label': _('Select %s').format(what),
 				'disabled': page.readonly() ? '' : null,
 				'change': (ev) => { this.choose(flow.id, ev.target.checked); this.updateBar() }
 			}) ]),
-			cell(_('Service'), 'glacic-wide', [ fmt.service(flow) ]),
-			cell(_('Towards'), 'glacic-where', [ fmt.destination(flow) ]),
-			cell(_('First seen'), 'glacic-first', []),
-			cell(_('Last seen'), 'glacic-last', []),
-			cell(_('Tries'), 'glacic-tries', []),
-			cell('', 'glacic-act', [
+			table.cell(_('Service'), 'glacic-wide', [ fmt.service(flow) ]),
+			table.cell(_('Towards'), 'glacic-where', [ fmt.destination(flow) ]),
+			table.cell(_('First seen'), 'glacic-first', []),
+			table.cell(_('Last seen'), 'glacic-last', []),
+			table.cell(_('Tries'), 'glacic-tries', []),
+			table.cell('', 'glacic-act', [
 				page.button(_('Allow'), 'cbi-button-positive', act('allow'), { 'aria-label': _('Allow %s').format(what) }), ' ',
 				page.button(_('Deny'), 'cbi-button-negative', act('deny'), { 'aria-label': _('Deny %s').format(what) })
 			])
@@ -217,7 +218,7 @@ return view.extend({
 		const next = rows[at + 1] || rows[at - 1];
 
 		return () => {
-			const target = (next && next.isConnected) ? next.querySelectorAll('button, input')[place] : this.heading;
+			const target = (next && next.isConnected) ? next.querySelectorAll('button, input')[place] : page.heading;
 			if (!document.activeElement || document.activeElement === document.body)
 				target.focus();
 		};
@@ -239,14 +240,27 @@ return view.extend({
 	decideSelected(word) {
 		const flows = Array.from(this.selected, (id) => this.byId.get(id)).filter((f) => f);
 
-		return decide.flows(word, flows, () => this.refresh()).then((is) => {
+		return this.sure(word, flows).then((sure) => sure ? decide.flows(word, flows, () => this.refresh()).then((is) => {
 			if (is)
 				this.selected.clear();
 			for (let box of this.list.querySelectorAll('tbody input:checked'))
 				box.checked = this.selected.has(+box.value);
 			this.updateBar();
-			this.heading.focus();
-		});
+			page.heading.focus();
+		}) : null);
+	},
+
+	/* Cutting several at once is asked about, with how many they are. */
+	sure(word, flows) {
+		if (word != 'deny' || flows.length < 2)
+			return Promise.resolve(true);
+
+		const devices = new Set(flows.map((f) => f.mac)).size;
+
+		return page.ask(_('Deny selected?'), [
+			E('p', {}, [ N_(flows.length, '%s flow', '%s flows').format(fmt.count(flows.length)), ', ', N_(devices, '%s device', '%s devices').format(fmt.count(devices)) ]),
+			E('p', {}, [ _('Connections that run end at once.') ])
+		], _('Deny selected'), 'cbi-button-negative important');
 	},
 
 	/* All that waits of one device, also what is not shown yet: asked about before. */
@@ -292,13 +306,11 @@ return view.extend({
 			})
 		]);
 
-		const node = page.frame(_('Pending'),
-			_('What devices tried and nobody has decided yet. Until then it does not pass.'),
-			[ this.summary, this.empty, this.list, this.more, this.bar ]);
-		this.heading = node.querySelector('h2');
-		this.heading.tabIndex = -1;
+		this.about = E('span', {});
 
-		this.live = page.live(() => this.fetch(), (reply) => this.show(reply), 2);
+		const node = page.frame(_('Pending'), this.about, [ this.summary, this.empty, this.list, this.more, this.bar ]);
+
+		this.live = page.live(() => this.fetch(), (reply, still) => this.show(reply, still), 2);
 		this.live.first(first);
 
 		return node;
