@@ -85,9 +85,13 @@ describe('with 10,000 flows in the database', () => {
 	test('Flows searches, filters, sorts and pages at the daemon', async () => {
 		const page = await home.browser.open(home.router, 'flows');
 
+		const keys = () => page.locator('tr[data-key]').evaluateAll((rows) => rows.map((row) => row.dataset.key));
+
 		await page.getByText('1–50 of 10,000').waitFor();
+		const first = await keys();
 		await page.getByRole('button', { name: 'Next' }).click();
 		await page.getByText('51–100 of 10,000').waitFor();
+		assert.equal(new Set([ ...first, ...await keys() ]).size, 100, 'the second page has other flows');
 		await page.getByRole('button', { name: 'Device' }).first().click();
 		await page.getByText('1–50 of 10,000').waitFor();
 		assert.equal(await page.locator('th[data-sort=device]').getAttribute('aria-sort'), 'ascending');
