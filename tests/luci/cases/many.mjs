@@ -171,12 +171,12 @@ describe('with 2,000 flows waiting', () => {
 		}
 		await page.getByText('2,000 flows wait').waitFor();
 		await page.waitForTimeout(500);
-		await pause('2,000 rows are made', 1000);
+		await pause('2,000 rows are made', 2000);
 		const calls = () => home.router.calls.filter((call) => call.method === 'flow_list' && call.message.offset === 1500).length;
 		const before = calls();
 		await until('a whole refresh', () => calls() > before);
 		await page.waitForTimeout(500);
-		await pause('2,000 rows are refreshed', 500);
+		await pause('2,000 rows are refreshed', 1000);
 		assert.equal(await page.locator(`tr[data-key="${chosen}"]`).getByRole('checkbox').isChecked(), true);
 
 		await page.locator(`tr[data-key="${chosen}"]`).getByRole('button', { name: /^Allow/ }).click();

@@ -63,7 +63,7 @@ return baseclass.extend({
 				this.explain(false, _('glacic is switched off'), [ _('Nothing is learned and nothing is enforced.'), ' ',
 					E('a', { 'href': L.url('admin/services/glacic/settings') }, [ _('Switch it on in Settings') ]) ]);
 			else
-				this.explain(true, _('glacic is not running'), [ text, ' ',
+				this.explain(true, _('glacic is not running'), [ text, E('br'),
 					E('a', { 'href': L.url('admin/system/startup') }, [ _('Start it under System, Startup') ]) ]);
 		});
 	},
