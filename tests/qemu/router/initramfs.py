@@ -58,7 +58,7 @@ class Initramfs:
         archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
         archive.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
         archive.program("init", GUEST / "init")
-        for library in ("lib.sh", "openwrt.sh", "procd.sh"):
+        for library in ("lib.sh", "openwrt.sh", "flash.sh", "procd.sh"):
             archive.file(library, GUEST / library)
         programs = self.packages.tools()
         for path, program in programs.items():
