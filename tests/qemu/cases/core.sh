@@ -1,9 +1,10 @@
 #!/bin/sh
 # what: the main job on every architecture: ports, addresses and counters as they were sent, in both modes, over a restart and a crash
-# machines: mips
+# machines: all
 # programs: glacic
-# checks: 29
-# seconds: 600
+# memory: 256 mipsel=48
+# checks: 33
+# seconds: 300
 # shellcheck disable=SC2154 # set by openwrt.sh
 . /lib.sh
 . /openwrt.sh
@@ -22,11 +23,23 @@ untracked() { ! tracked "$1"; }
 echoes() { ip netns exec camera ping -c 1 -W 5 -q "$server" >/dev/null; }
 not_within_a_second() { ! until_true 1 "$@"; }
 
+
+# now: milliseconds since the router was turned on.
+now() { awk '{ print int($1 * 1000) }' /proc/uptime; }
+# kilobytes PID WHICH: VmRSS or VmHWM of a process.
+kilobytes() { awk -v which="$2:" '$1 == which { print $2 }' "/proc/$1/status"; }
+# The process that keeps root (docs/privileges.md).
+steward() { grep -lx glacic-steward /proc/[0-9]*/comm | cut -d/ -f3; }
+bytes() { cat "$@" | wc -c; }
+
+figure "memory of the router, beside its kernel" "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)" KiB
 house
 configure "option inline_mode '1'
 	option fail_mode 'closed'
 	option learning_mode '1'"
+began=$(now)
 must launch
+figure "start, until the ruleset is in the kernel" $(($(now) - began)) ms
 check "it reads the queue" [ "$(field mode)" = queue ]
 
 # Fail-closed, so that nothing arrives but by a verdict.
@@ -59,8 +72,14 @@ check "and the connection is cut" until_true 10 untracked 5003
 datagrams 5003 1
 check "what is denied does not arrive" not_within_a_second came 5003 3
 
+figure "daemon, resident" "$(kilobytes "$daemon" VmRSS)" KiB 6144
+figure "daemon, resident at most" "$(kilobytes "$daemon" VmHWM)" KiB 6144
+figure "steward, resident" "$(kilobytes "$(steward)" VmRSS)" KiB 6144
 check "the daemon ends when it is asked to" kill -TERM "$daemon"
 wait "$daemon"
+# What cross/targets allows is checked where it is built.
+figure "program on flash" "$(bytes /bin/glacic)" bytes
+figure "database and settings on flash" "$(bytes /etc/glacic/* /etc/config/glacic)" bytes 65536
 configure "option inline_mode '0'
 	option learning_mode '1'"
 must launch

@@ -1,6 +1,7 @@
 #!/bin/sh
 # what: first packets with no daemon, with one that hangs, dies or is overrun, fail-open and fail-closed
 # cargo-test: namespace --include-ignored standing
+# machines: x86_64 x86_64-newer
 # checks: listed
 # programs: glacic
 # memory: 512

@@ -1,8 +1,8 @@
 """What the tree brings into a guest: glacic and its test programs.
 
-For routers they are built as they are shipped: static, small, with no library of the host (scripts/cross-build). What a
-guest of the host's own architecture can have as well is what cargo builds for the host (`--host-programs`): quicker to
-have, linked with the host's C library, which then comes along."""
+glacic is built as it is shipped: static, small, with no library of the host (scripts/cross-build). The test programs that
+drive it in a guest of the host's own architecture are those that cargo builds for the host, linked with the host's C
+library, which comes along. While a case is written glacic can be had that way, too (`--host-programs`): it is quicker."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from .fault import Fault
@@ -108,29 +109,33 @@ class Host:
         self._stripped.mkdir(parents=True, exist_ok=True)
         stripped = self._stripped / name
         if not stripped.exists() or stripped.stat().st_mtime < program.stat().st_mtime:
-            # By rename: another run may be reading the old one.
-            fresh = stripped.with_suffix(".new")
-            subprocess.run(["strip", "--strip-debug", "-o", fresh, program], check=True)
-            fresh.rename(stripped)
+            # By rename, from a name of its own: another run may be reading the old one, or writing as well.
+            with tempfile.TemporaryDirectory(dir=self._stripped) as folder:
+                fresh = Path(folder) / name
+                subprocess.run(["strip", "--strip-debug", "-o", fresh, program], check=True)
+                fresh.rename(stripped)
         return stripped
 
 
 class Build:
     """The programs of one machine."""
 
-    def __init__(self, machine: Machine, host: Host, on_host: bool = False, folder: Path | None = None):
+    def __init__(self, machine: Machine, host: Host, on_host: bool = False, folder: Path | None = None, all_static: bool = False):
         """`folder` has programs built beforehand: FOLDER/TARGET/glacic, or FOLDER/glacic."""
         if on_host and not is_native(machine):
             raise Fault(f"a host of {platform.machine()} builds no programs of its own for {machine.name}")
-        self.machine, self.host, self.on_host = machine, host, on_host
+        self.machine, self.host = machine, host
+        self.hosts_tests = is_native(machine) and not all_static
+        self._on_host = on_host
+        self._given = folder is not None
         base = folder or shipped()
         self._folder = base / machine.target if (base / machine.target).is_dir() else base
 
     def program(self, name: str) -> Path:
         """`glacic` or a test program by the name of its target."""
-        if self.on_host:
-            return self.host.program(name)
         program = self._folder / name
+        if self._on_host or self.hosts_tests and name != "glacic" and not (self._given and program.exists()):
+            return self.host.program(name)
         if not program.exists():
             raise Fault(f"there is no {program}")
         return program

@@ -10,7 +10,7 @@
     # package: glacic           the package, packed around the program and unpacked as opkg would (see package.py)
     # cargo-test: NAME ARGS…    a test program, run by `cargo_test` (see guest/lib.sh)
     # machines: all             where it runs unless told otherwise: names of machines, all, or openwrt (default: x86_64)
-    # memory: 256               in megabytes
+    # memory: 256 mipsel=48     in megabytes, and where it is another amount
     # cpus: 1
     # seconds: 120              from the guest's ready line to its result, for each boot
     # modules: ext4 jffs2?      kernel modules besides those of every guest; with `?` where the kernel has them
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from .fault import Fault
 from .build import TREE, Host
-from .machines import MACHINES, OPENWRT
+from .machines import MACHINES, OPENWRT, Machine
 
 FOLDER = Path(__file__).resolve().parents[1] / "cases"
 KEYS = {"what", "checks", "files", "rulesets", "programs", "cargo-test", "machines", "memory", "cpus", "seconds",
@@ -42,7 +42,8 @@ class Case:
     programs: tuple[str, ...]
     cargo_test: tuple[str, ...]
     machines: tuple[str, ...]
-    memory: int
+    memory: dict[str | None, int]
+    """By the name of a machine; that of all others is at None."""
     cpus: int
     seconds: int
     modules: tuple[str, ...]
@@ -50,6 +51,13 @@ class Case:
     disk: int
     boots: int
     package: str | None
+
+    def memory_of(self, machine: Machine) -> int:
+        return self.memory.get(machine.name, self.memory[None])
+
+    @property
+    def wants_glacic(self) -> bool:
+        return self.package is not None or "glacic" in self.programs
 
     def found_files(self, host: Host) -> dict[str, Path]:
         """What the case works on, by its path under /files. To find nothing is a fault, not an empty case."""
@@ -99,7 +107,7 @@ def read(script: Path) -> Case:
         name=script.stem, script=script, what=values["what"], checks=values["checks"],
         files=tuple(values.get("files", "").split()), rulesets=values.get("rulesets"), programs=tuple(values.get("programs", "").split()),
         cargo_test=tuple(values.get("cargo-test", "").split()),
-        machines=_machines(script, values.get("machines", "x86_64")), memory=int(values.get("memory", "256")),
+        machines=_machines(script, values.get("machines", "x86_64")), memory=_memory(script, values.get("memory", "256")),
         cpus=int(values.get("cpus", "1")), seconds=int(values.get("seconds", "120")),
         modules=tuple(values.get("modules", "").split()), clock=values.get("clock"), disk=int(values.get("disk", "0")),
         boots=int(values.get("boots", "1")),
@@ -113,6 +121,16 @@ def _machines(script: Path, text: str) -> tuple[str, ...]:
         if name not in (*MACHINES, OPENWRT):
             raise Fault(f"{script}: there is no machine {name}")
     return names
+
+
+def _memory(script: Path, text: str) -> dict[str | None, int]:
+    amount, *exceptions = text.split()
+    memory: dict[str | None, int] = {None: int(amount)}
+    for name, _, other in (word.partition("=") for word in exceptions):
+        if name not in MACHINES:
+            raise Fault(f"{script}: there is no machine {name}")
+        memory[name] = int(other)
+    return memory
 
 
 def all_cases() -> list[Case]:

@@ -46,7 +46,7 @@ class Router:
     def run(self, case: Case, files: dict[str, Path], expected: int, seconds: int, log: Path, follow: Follow) -> guest.Outcome:
         archive = self.initramfs.case(case, files)
         power = guest.Power(case.clock, case.disk, case.boots)
-        return guest.run(self.machine, self.kernel, archive, case.memory, case.cpus, seconds, expected, log, follow, power)
+        return guest.run(self.machine, self.kernel, archive, case.memory_of(self.machine), case.cpus, seconds, expected, log, follow, power)
 
 
 class Entry:
@@ -84,7 +84,7 @@ class Entry:
 
 def run(entries: list[Entry], jobs: int, least_seconds: int, follow: Follow, told: Callable[[Result], None]) -> list[Result]:
     """Runs what is ready, the longest first so that none is left alone at the end. `told` gets each result as it comes."""
-    order = sorted(entries, key=lambda entry: -entry.case.seconds)
+    order = sorted(entries, key=lambda entry: -entry.case.seconds * entry.case.boots)
 
     def one(entry: Entry) -> Result:
         result = entry.run(least_seconds, follow)

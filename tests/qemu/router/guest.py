@@ -5,6 +5,7 @@ exit code says nothing: it is 0 after a panic, too. A case may ask for the power
 guest is turned on again, with its disk as the cut left it and with what it gave to be kept before."""
 
 import contextlib
+import gzip
 import os
 import random
 import re
@@ -24,6 +25,9 @@ from .machines import Machine
 
 BOOT_SECONDS = 300
 """A guest alone needs a few to 15; on a machine with much else to do, 50 have been seen."""
+
+SCARCE = 64
+"""Megabytes of memory below which an initramfs is compressed."""
 
 TROUBLE = re.compile(rb"Kernel panic|\bOops\b|BUG: |WARNING: CPU|general protection fault|Unable to handle|rcu: INFO|Out of memory: Kill")
 """What a kernel says when the run is worth nothing any more."""
@@ -63,6 +67,8 @@ class Outcome:
     boot_seconds: float
     case_seconds: float
     log: Path
+    busy_seconds: float = 0.0
+    """Of the host's processors: the rest was waiting."""
 
     @classmethod
     def never_started(cls, fault: str, log: Path) -> "Outcome":
@@ -79,6 +85,9 @@ class Outcome:
 def command(machine: Machine, kernel: Path, initrd: Path, memory: int, cpus: int, words: str, more: list[str] = []) -> list[str]:
     """QEMU's command line; `words` go to the kernel's, `more` to its own."""
     line = f"console={machine.console} quiet loglevel=4 panic=-1 {words}"
+    if memory < SCARCE:
+        # Its own choice, tmpfs, would take no more than half of the memory.
+        line += " rootfstype=ramfs"
     return [
         *machine.qemu, "-accel", "tcg", "-m", str(memory), "-smp", str(cpus), "-nographic", "-no-reboot", "-nic", "none",
         "-kernel", str(kernel), "-initrd", str(initrd), "-append", line, *more,
@@ -110,14 +119,15 @@ def run(machine: Machine, kernel: Path, initramfs: bytes, memory: int, cpus: int
             copy.write(f"\n---- the power was cut; {lost} pages were lost (boot {boot}, seed {seed})\n".encode())
         else:
             fault = f"the power was cut {power.boots} times, once more than the case's head allows"
-    return Outcome(fault, tally.passed, tally.boot_seconds, tally.case_seconds, log)
+    return Outcome(fault, tally.passed, tally.boot_seconds, tally.case_seconds, log, tally.busy_seconds)
 
 
 @contextlib.contextmanager
 def _turned_on(machine: Machine, kernel: Path, initramfs: bytes, memory: int, cpus: int, boot: int, more: list[str], listener):
     """A guest that runs, and is off afterwards."""
     with tempfile.NamedTemporaryFile(prefix="glacic-initramfs-", delete=False) as initrd:
-        initrd.write(initramfs)
+        # While it is unpacked, the guest has it twice.
+        initrd.write(gzip.compress(initramfs, 1) if memory < SCARCE else initramfs)
     words = f"glacic.nonce={listener.nonce.decode()} glacic.boot={boot}"
     try:
         with _on(command(machine, kernel, Path(initrd.name), memory, cpus, words, more), listener):
@@ -135,7 +145,7 @@ def converse(command: Callable[[bytes], list[str]], typist, seconds: int, expect
         listener = _Listener(seconds, expected, copy, follow, tally, random.Random(), typist)
         with _on(command(listener.nonce), listener):
             fault = listener.fault()
-    return Outcome(fault, tally.passed, tally.boot_seconds, tally.case_seconds, log)
+    return Outcome(fault, tally.passed, tally.boot_seconds, tally.case_seconds, log, tally.busy_seconds)
 
 
 @contextlib.contextmanager
@@ -153,11 +163,20 @@ def _on(line: list[str], listener):
         yield
     finally:
         _running.discard(qemu)
+        listener.tally.busy_seconds += _processor_seconds(qemu)
         qemu.kill()
         qemu.wait()
         qemu.stdout.close()
         if qemu.stdin:
             qemu.stdin.close()
+
+
+def _processor_seconds(process: subprocess.Popen) -> float:
+    """What a process that nobody has waited for has used."""
+    if process.returncode is not None:
+        return 0.0
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -168,6 +187,7 @@ class _Tally:
     failed: int = 0
     boot_seconds: float = 0.0
     case_seconds: float = 0.0
+    busy_seconds: float = 0.0
     kept: list[str] = field(default_factory=list)
 
 

@@ -93,7 +93,7 @@ class Initramfs:
 
     def _library(self, name: str, program: Path) -> Path:
         places = [self.packages.library]
-        if self.programs.on_host:
+        if self.programs.hosts_tests:
             # The host's C library runs Debian's older programs as well, and the other way round would not hold.
             places.insert(0 if name.startswith(build.RUNTIME) else 1, build.library)
         for place in places:

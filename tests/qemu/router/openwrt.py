@@ -127,7 +127,7 @@ class Router:
             def command(nonce: bytes) -> list[str]:
                 disk.write(_archive(self._files(case, files, nonce)))
                 disk.flush()
-                return self.image.command(case.memory, case.cpus, Path(disk.name))
+                return self.image.command(case.memory_of(self.machine), case.cpus, Path(disk.name))
 
             return guest.converse(command, Login(), seconds, expected, log, follow)
 

@@ -37,7 +37,7 @@ def line(result: Result) -> str:
         return f"----  {head} cannot run here: {result.cannot}"
     outcome = result.outcome
     word = "FAIL" if outcome.fault else "pass"
-    times = f"boot {outcome.boot_seconds:.1f} s, case {outcome.case_seconds:.1f} s"
+    times = f"boot {outcome.boot_seconds:.1f} s, case {outcome.case_seconds:.1f} s, busy {outcome.busy_seconds:.1f} s"
     return f"{word}  {head} {outcome.checks:>4} checks  {times}" + (f"\n      {outcome.fault}" if outcome.fault else "")
 
 
@@ -112,6 +112,10 @@ def junit(file: Path, results: list[Result]) -> None:
             outcome = result.outcome
             seconds = outcome.boot_seconds + outcome.case_seconds if outcome else 0.0
             entry = xml.SubElement(suite, "testcase", classname=f"qemu.{machine}", name=result.case.name, time=f"{seconds:.1f}")
+            if figures := result.figures():
+                properties = xml.SubElement(entry, "properties")
+                for figure in figures:
+                    xml.SubElement(properties, "property", name=f"{figure['what']}, {figure['unit']}", value=figure["value"])
             if outcome is None:
                 xml.SubElement(entry, "skipped", message=result.cannot)
             elif outcome.fault:
