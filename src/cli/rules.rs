@@ -68,7 +68,8 @@ impl Rules {
 /// The interfaces that would be guarded now, and what there is to say about the others.
 #[cfg(target_os = "linux")]
 fn guarded(settings: &Settings) -> (Vec<Guarded>, Vec<String>) {
-    let found = crate::firewall::zones::find(&settings.zones, &settings.interfaces, &crate::firewall::Tools::default());
+    use crate::firewall::{Tools, zones};
+    let found = zones::find(&settings.zones, &settings.interfaces, &[], &Tools::default());
     let refused = found.refused.iter().map(ToString::to_string);
     let remarks = refused.chain(found.notes.iter().cloned()).collect();
     (found.guarded, remarks)

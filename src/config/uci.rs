@@ -169,6 +169,12 @@ pub fn read_all(text: &[u8]) -> (File, Vec<Error>) {
     (builder.finish(), errors)
 }
 
+/// Somebody else's file, as far as it can be read: what is no UTF-8, and what OpenWrt's own reader takes and this one
+/// does not, must not hide the rest.
+pub fn read_foreign(text: &[u8]) -> File {
+    read_all(String::from_utf8_lossy(text).as_bytes()).0
+}
+
 /// Text that can be read at all.
 fn checked(bytes: &[u8]) -> Result<&str, Error> {
     if bytes.len() > MAX_SIZE {

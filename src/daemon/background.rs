@@ -23,10 +23,10 @@ const MAX_NAMES: u64 = 1024 * 1024;
 /// What can be asked of the thread.
 #[derive(Debug)]
 pub enum Task {
-    /// Read the configuration again.
-    Reload,
+    /// Read the configuration again; this is guarded until now.
+    Reload(Vec<Guarded>),
     /// Look up again which interfaces are guarded: one has come or gone.
-    Resolve(Asked),
+    Resolve(Asked, Vec<Guarded>),
     /// Read what the kernel shows of these queues.
     Queues(Vec<u16>),
     /// Look what is beside glacic in this kernel.
@@ -44,8 +44,7 @@ pub enum News {
     /// The interfaces that are guarded now, and what cannot be.
     Guarded {
         asked: Asked,
-        guarded: Vec<Guarded>,
-        warnings: Vec<String>,
+        interfaces: Interfaces,
     },
     /// The configuration cannot be used; one line a problem.
     Refused(String),
@@ -78,15 +77,23 @@ impl Asked {
     }
 }
 
+/// What of it is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    pub guarded: Vec<Guarded>,
+    /// What cannot be guarded, and why.
+    pub warnings: Vec<String>,
+    /// Not everything could be found out: it is to be looked up again.
+    pub unsure: bool,
+}
+
 /// Settings, and what they mean on this router.
 #[derive(Debug, Clone)]
 pub struct Resolved {
     pub settings: Settings,
-    pub guarded: Vec<Guarded>,
+    pub interfaces: Interfaces,
     /// What is unwise about the settings.
     pub problems: Vec<String>,
-    /// What cannot be guarded, and why.
-    pub warnings: Vec<String>,
 }
 
 /// The way to the thread. Dropping it ends the thread after the task at hand.
@@ -100,13 +107,13 @@ impl Background {
         thread::Builder::new().name("background".to_owned()).stack_size(256 * 1024).spawn(move || {
             for task in inbox {
                 let found = match task {
-                    Task::Reload => match read_config(&config, &tools) {
+                    Task::Reload(before) => match read_config(&config, &before, &tools) {
                         Ok(resolved) => News::Config(Box::new(resolved)),
                         Err(problems) => News::Refused(problems),
                     },
-                    Task::Resolve(asked) => {
-                        let (guarded, warnings) = resolve(&asked, &tools);
-                        News::Guarded { asked, guarded, warnings }
+                    Task::Resolve(asked, before) => {
+                        let interfaces = resolve(&asked, &before, &tools);
+                        News::Guarded { asked, interfaces }
                     }
                     Task::Queues(numbers) => News::Queues(queues(&numbers)),
                     Task::Names(own) => News::Names(names(own)),
@@ -138,7 +145,7 @@ impl Background {
 }
 
 /// Reads the configuration and finds out what it means here. The error is its problems, one a line.
-pub fn read_config(path: &Path, tools: &Tools) -> Result<Resolved, String> {
+pub fn read_config(path: &Path, before: &[Guarded], tools: &Tools) -> Result<Resolved, String> {
     let name = path.display().to_string();
     let outcome = match &tools.steward {
         Some(steward) => steward.settings().map(|text| config::read(&text, &name)),
@@ -153,17 +160,17 @@ pub fn read_config(path: &Path, tools: &Tools) -> Result<Resolved, String> {
     let problems = outcome.problems.iter().filter(warning).map(say).collect();
     match outcome.settings {
         Some(settings) => {
-            let (guarded, warnings) = resolve(&Asked::of(&settings), tools);
-            Ok(Resolved { settings, guarded, problems, warnings })
+            let interfaces = resolve(&Asked::of(&settings), before, tools);
+            Ok(Resolved { settings, interfaces, problems })
         }
         None => Err(lines.join("\n")),
     }
 }
 
-fn resolve(asked: &Asked, tools: &Tools) -> (Vec<Guarded>, Vec<String>) {
-    let found = zones::find(&asked.zones, &asked.interfaces, tools);
-    let refused = found.refused.iter().map(ToString::to_string);
-    (found.guarded, refused.chain(found.notes).collect())
+fn resolve(asked: &Asked, before: &[Guarded], tools: &Tools) -> Interfaces {
+    let zones::Found { guarded, refused, notes, unsure } = zones::find(&asked.zones, &asked.interfaces, before, tools);
+    let warnings = refused.iter().map(ToString::to_string).chain(notes).collect();
+    Interfaces { guarded, warnings, unsure }
 }
 
 fn beside(tools: &Tools) -> Beside {
@@ -178,7 +185,7 @@ fn beside(tools: &Tools) -> Beside {
         .collect();
     let missing = |error| super::lacks::missing(&error) == Some(Module::Conntrack);
     Beside {
-        offload: offload::told(&tools.firewall_config(), &flowtables),
+        offload: offload::told(&tools.firewall_config().unwrap_or_default(), &flowtables),
         conntrack: !Conntrack::open().and_then(|mut conntrack| conntrack.probe()).is_err_and(missing),
     }
 }

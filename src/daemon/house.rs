@@ -1,11 +1,12 @@
 //! Everything the event loop holds, and how new settings are taken over.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::activity;
-use super::background::{Background, News, Resolved};
+use super::background::{Background, Interfaces, News, Resolved};
 use super::chronicle::Chronicle;
 use super::control::{Client, Control};
 use super::errands::Errands;
@@ -23,9 +24,12 @@ use crate::config::Settings;
 use crate::config::settings::Device;
 use crate::control::protocol::{Confinement, FlowCounts, Stats};
 use crate::engine::Engine;
-use crate::firewall::{Guarded, Report};
+use crate::firewall::{self, Guarded, Report};
 use crate::flow::{DeviceMode, Mac, Monotonic, Now};
 use crate::store::{self, Reply, Seen};
+
+/// When a question about interfaces that got no answer is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// What the loop keeps of the store.
 pub struct StoreLink {
@@ -147,9 +151,12 @@ impl House {
         (Judge { engine, lobby, store: &store.handle, stats, record, manner, now: *now }, sources)
     }
 
-    /// Takes over new settings.
-    pub fn configure(&mut self, resolved: Resolved) {
-        let Resolved { settings, guarded, problems, warnings } = resolved;
+    /// Takes over new settings; says whether anything has changed. fw4 and the network ask for the same again often, and a
+    /// ruleset that stands as it is wanted stays: loading it costs a small router a second.
+    pub fn configure(&mut self, resolved: Resolved) -> bool {
+        let Resolved { settings, interfaces, problems } = resolved;
+        let stands = self.kernel.is_loaded() && !self.without_queue && settings == self.settings;
+        let learned = self.learning.is_on();
         // Somebody may have installed what was missing.
         self.without_queue = false;
         self.warnings.clear(Subject::NoQueue);
@@ -158,16 +165,45 @@ impl House {
         self.due.look = self.now.mono;
         self.warnings.clear(Subject::ConfigRefused);
         self.warnings.set(Subject::Config, problems);
-        self.warnings.set(Subject::Guarded, warnings);
         self.store.owe(store::Request::Limits(store_limits(&settings)));
         self.learning.configure(&settings, self.now.mono);
         let before: Vec<Device> = std::mem::replace(&mut self.settings, settings).devices;
-        self.guarded = guarded;
-        for mac in before.iter().chain(&self.settings.devices).map(|device| device.mac) {
-            self.engine.set_device(mac, self.mode_of(mac));
-        }
+        let moved = self.interfaces(interfaces);
+        let changes = self.configure_devices(&before);
         self.due.names = self.now.mono;
+        if stands && !moved && learned == self.learning.is_on() {
+            return false;
+        }
         self.apply();
+        // Behind the load: the ruleset has the modes already, and this ends what is running.
+        changes.into_iter().for_each(|change| self.kernel.request(change));
+        true
+    }
+
+    /// Gives every device the mode that the configuration has for it; what that changes, for the kernel.
+    fn configure_devices(&mut self, before: &[Device]) -> Vec<firewall::Request> {
+        let named: BTreeSet<Mac> = before.iter().chain(&self.settings.devices).map(|device| device.mac).collect();
+        let mut changes = Vec::new();
+        for mac in named {
+            let after = self.mode_of(mac);
+            let before = self.engine.set_device(mac, after);
+            if before != after {
+                changes.push(firewall::Request::Device { ticket: None, mac, before, after });
+            }
+        }
+        changes
+    }
+
+    /// Takes over what is there to be guarded; says whether it has changed.
+    pub fn interfaces(&mut self, found: Interfaces) -> bool {
+        let Interfaces { guarded, warnings, unsure } = found;
+        self.warnings.set(Subject::Guarded, warnings);
+        if unsure {
+            self.due.resolve.get_or_insert(self.now.mono.after(ASK_AGAIN));
+        }
+        let changed = guarded != self.guarded;
+        self.guarded = guarded;
+        changed
     }
 
     /// The mode of a device: what the configuration says, or else what was said by command.

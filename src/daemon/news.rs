@@ -106,8 +106,9 @@ impl House {
         match news {
             News::Config(resolved) => {
                 let was = self.learning.is_on();
-                self.configure(*resolved);
-                self.tell(What::ConfigReloaded);
+                if self.configure(*resolved) {
+                    self.tell(What::ConfigReloaded);
+                }
                 if self.learning.is_on() != was {
                     self.tell(What::LearningChanged { learning: !was });
                 }
@@ -116,11 +117,9 @@ impl House {
             News::Guarded { asked, .. } if asked != Asked::of(&self.settings) => {
                 self.due.resolve = Some(self.now.mono);
             }
-            News::Guarded { guarded, warnings, .. } => {
-                self.warnings.set(Subject::Guarded, warnings);
-                if guarded != self.guarded {
+            News::Guarded { interfaces, .. } => {
+                if self.interfaces(interfaces) {
                     log::info!("other interfaces are guarded now");
-                    self.guarded = guarded;
                     self.apply();
                 }
             }

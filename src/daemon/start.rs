@@ -36,9 +36,10 @@ use crate::firewall::{self, Tools};
 use crate::flow::DeviceMode;
 use crate::store;
 
-/// How long the kernel and then the store may take when the daemon leaves: together less than a second.
-pub const STOP_KERNEL: Duration = Duration::from_millis(400);
-pub const STOP_STORE: Duration = Duration::from_millis(500);
+/// How long the kernel and then the store may take when the daemon leaves: together less than procd waits (`term_timeout`
+/// of the init script). Each is done in a moment; a slow flash, or a kernel in trouble, is worth the wait.
+pub const STOP_KERNEL: Duration = Duration::from_secs(4);
+pub const STOP_STORE: Duration = Duration::from_secs(4);
 
 /// Reports and news that wait for the loop. A sender that finds the line full waits; the loop never does.
 const LINE: usize = 64;
@@ -108,7 +109,7 @@ pub fn run(options: Options) -> Result<(), Failure> {
         Ok(steward) => tools.steward = Some(steward),
         Err(trouble) => log::warn!("{trouble}"),
     }
-    let resolved = read_config(&options.config, &tools).map_err(Failure::Config)?;
+    let resolved = read_config(&options.config, &[], &tools).map_err(Failure::Config)?;
     if !resolved.settings.enabled {
         return Err(Failure::Disabled(options.config));
     }

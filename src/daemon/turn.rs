@@ -230,7 +230,7 @@ impl House {
             let _ = self.background.ask(Task::Names(own.collect()));
         }
         if self.due.resolve.is_some_and(|at| at <= now) {
-            let asked = self.background.ask(Task::Resolve(Asked::of(&self.settings)));
+            let asked = self.background.ask(Task::Resolve(Asked::of(&self.settings), self.guarded.clone()));
             self.due.resolve = (!asked).then(|| now.after(LINKS_SETTLE));
         }
         if due(&mut self.due.queue, now, QUEUE_EVERY) {
@@ -258,7 +258,7 @@ impl House {
             self.warnings.clear(Subject::LogLost);
         }
         if self.due.reload {
-            self.due.reload = !self.background.ask(Task::Reload);
+            self.due.reload = !self.background.ask(Task::Reload(self.guarded.clone()));
         }
         self.reopen_sources();
         self.send_seen();
@@ -276,7 +276,7 @@ impl House {
         }
     }
 
-    /// Writes everything and leaves the kernel as the settings promise, within a second.
+    /// Writes everything and leaves the kernel as the settings promise, before procd loses patience.
     pub fn leave(mut self) {
         log::info!("leaving");
         self.kernel.stop(self.settings.placement, self.settings.fail_mode);

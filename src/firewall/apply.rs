@@ -86,6 +86,8 @@ struct NoMac {
 pub struct Loaded {
     pub warnings: Vec<String>,
     pub failed: Vec<Failure>,
+    /// Something of it went unguarded until now: connections may have begun that would not have been let through.
+    pub gap: bool,
 }
 
 impl Kernel {
@@ -126,6 +128,8 @@ impl Kernel {
         if present.is_none() {
             self.tools.load("the sets", &sets_text(&plan))?;
         }
+        let guarded = self.loaded.as_ref().filter(|_| present.is_some()).map(|loaded| &loaded.guarded);
+        let gap = guarded.is_none_or(|before| plan.guarded.iter().any(|wanted| !before.contains(wanted)));
         let refilled = match present {
             Some(comment) if comment != schema => None,
             // A table that lacks a set of ours, because somebody has deleted it, is replaced too.
@@ -144,7 +148,7 @@ impl Kernel {
         };
         self.loaded = Some(plan);
         self.fw4_lacks.clone_from(&warnings);
-        Ok(Loaded { warnings, failed })
+        Ok(Loaded { warnings, failed, gap })
     }
 
     /// Has fw4, which was started anew, take in what it lacks, and tells what it lacks now where that has changed. Guard

@@ -32,6 +32,22 @@ impl Denied {
         }
     }
 
+    /// All of what is denied. A device's mode goes before what is decided about its flows.
+    pub fn of_load(flows: &[(Key, State)], devices: &[(Mac, DeviceMode)]) -> Denied {
+        let mut denied = Denied::default();
+        for (key, _) in flows.iter().filter(|(_, state)| *state == State::Denied) {
+            denied.0.entry(key.mac).or_default().push(Subject::Flow(*key));
+        }
+        for (mac, mode) in devices {
+            match mode {
+                DeviceMode::Block => drop(denied.0.insert(*mac, vec![Subject::Device(*mac)])),
+                DeviceMode::Trust => drop(denied.0.remove(mac)),
+                _ => {}
+            }
+        }
+        denied
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -122,5 +138,17 @@ mod tests {
         assert!(change(Some(State::Allowed), None));
         assert!(!Denied::of_device(MAC, DeviceMode::Block).is_empty());
         assert!(Denied::of_device(MAC, DeviceMode::Enforce).is_empty());
+    }
+
+    #[test]
+    fn of_a_load_all_that_is_denied_is_cut() {
+        let key = |mac| Key::service(mac, Protocol::TCP, Port::Number(443));
+        let macs: Vec<Mac> = (1..=4).map(|n| Mac([2, 0, 0, 0, 0, n])).collect();
+        let [plain, blocked, trusted, allowed] = macs[..] else { unreachable!() };
+        let flows = [plain, blocked, trusted].map(|mac| (key(mac), State::Denied));
+        let flows = [&flows[..], &[(key(allowed), State::Allowed), (key(allowed), State::Pending)]].concat();
+        let denied = Denied::of_load(&flows, &[(blocked, DeviceMode::Block), (trusted, DeviceMode::Trust)]);
+        let expected = [(plain, vec![Subject::Flow(key(plain))]), (blocked, vec![Subject::Device(blocked)])];
+        assert_eq!(denied, Denied(expected.into()));
     }
 }

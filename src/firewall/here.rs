@@ -13,7 +13,7 @@ pub fn shortcomings(settings: &Settings, tools: &Tools) -> Vec<String> {
     if !tools.has_fw4() {
         return Vec::new();
     }
-    let found = zones::find(&settings.zones, &settings.interfaces, tools);
+    let found = zones::find(&settings.zones, &settings.interfaces, &[], tools);
     let mut told: Vec<String> = found.refused.iter().map(ToString::to_string).chain(found.notes).collect();
     let plan = Plan::new(settings, settings.learning, found.guarded);
     told.extend(includes(&plan).iter().filter_map(|include| publish::unreached(tools, &include.chain)));

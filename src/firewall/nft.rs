@@ -8,6 +8,7 @@ use super::message::LoadError;
 use super::plan::Zone;
 use super::run::{Ended, Hurry, Terms, Trouble, run, unblocked};
 use super::steward::Steward;
+use super::zones::NoDevices;
 
 /// nft loads 20,000 elements within seconds on a slow router.
 const NFT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -157,10 +158,12 @@ impl Tools {
         self.fw4.exists()
     }
 
-    /// The devices of one of fw4's zones, one a line; or why there are none to tell.
-    pub fn fw4_zone(&self, zone: &Zone) -> Result<String, String> {
+    /// The devices of one of fw4's zones, one a line.
+    pub fn fw4_zone(&self, zone: &Zone) -> Result<String, NoDevices> {
+        let silent = |why| NoDevices { why, answered: false };
         if !self.has_fw4() {
-            return Err(format!("there is no {} to ask for its interfaces; use list interface", self.fw4.display()));
+            let why = format!("there is no {} to ask for its interfaces; use list interface", self.fw4.display());
+            return Err(NoDevices { why, answered: true });
         }
         let asked = match &self.steward {
             Some(steward) => steward.zone(zone.clone(), &self.hurry),
@@ -168,20 +171,26 @@ impl Tools {
         };
         match asked {
             Ok(Ended { success: true, stdout, .. }) => Ok(stdout),
-            Ok(_) => Err(format!("fw4 knows no zone {} (or the firewall is not running)", zone.as_str())),
-            Err(Trouble::Timeout) => Err(timeout(&self.fw4, FW4_TIMEOUT).to_string()),
-            Err(Trouble::Hurried) => Err(LoadError::Leaving.to_string()),
-            Err(Trouble::Start(error)) => Err(format!("{} cannot be run: {error}", self.fw4.display())),
+            Ok(_) => {
+                let why = format!("fw4 knows no zone {} (or the firewall is not running)", zone.as_str());
+                Err(NoDevices { why, answered: true })
+            }
+            Err(Trouble::Timeout) => Err(silent(timeout(&self.fw4, FW4_TIMEOUT).to_string())),
+            Err(Trouble::Hurried) => Err(silent(LoadError::Leaving.to_string())),
+            Err(Trouble::Start(error)) => Err(silent(format!("{} cannot be run: {error}", self.fw4.display()))),
         }
     }
 
-    /// `/etc/config/firewall`; empty where there is none.
-    pub fn firewall_config(&self) -> Vec<u8> {
-        match &self.steward {
+    /// `/etc/config/firewall`; empty where there is none. The error says why it cannot be read.
+    pub fn firewall_config(&self) -> Result<Vec<u8>, String> {
+        let read = match &self.steward {
             Some(steward) => steward.firewall(),
             None => std::fs::read(FIREWALL_CONFIG),
+        };
+        match read {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            read => read.map_err(|error| error.to_string()),
         }
-        .unwrap_or_default()
     }
 
     /// A chain of fw4 as it is loaded; empty if it is not there.

@@ -16,7 +16,7 @@ const FW4: &str = "inet fw4";
 
 /// The sentence about it, if it is on: by fw4's settings (`/etc/config/firewall`), or by what the kernel has.
 pub fn told(firewall_config: &[u8], flowtables: &[Found]) -> Option<String> {
-    let (firewall, _) = uci::read_all(firewall_config);
+    let firewall = uci::read_foreign(firewall_config);
     let defaults = firewall.of_kind("defaults").next();
     let is_on = |option: &str| defaults.and_then(|section| section.option(option)).is_some_and(uci::is_true);
     // fw4 looks at the second one only where the first is on.

@@ -249,6 +249,8 @@ impl Duty {
             Request::Reload => self.fw4(&["-q", "reload"]),
             Request::Zone(zone) => self.fw4(&["-q", "zone", zone.as_str()]),
             Request::Settings => file(&self.settings),
+            // A router without one has no zones, which is an answer.
+            Request::Firewall if !Path::new(FIREWALL_CONFIG).exists() => Reply::new(Kind::Done, ""),
             Request::Firewall => file(Path::new(FIREWALL_CONFIG)),
         }
     }

@@ -19,7 +19,7 @@ use crate::netlink::watch::{Event, Notice, Watch, What};
 use super::apply::{Counted, Kernel, Loaded};
 use super::cut::{Denied, cut};
 use super::delta::Delta;
-use super::message::{Change, Failure, LoadError, Report, Request, Subject};
+use super::message::{Change, Failure, Load, LoadError, Report, Request, Subject};
 use super::nft::Tools;
 use super::run::{Hurry, Spur};
 use super::set::TABLE;
@@ -234,10 +234,15 @@ impl Thread {
             Request::Load(load) => {
                 // Our own replacement of the table is no removal.
                 self.look_for_damage = None;
-                out.send(match self.kernel.load(load.plan, &load.elements, &load.devices) {
-                    Ok(Loaded { warnings, failed }) => Report::Loaded { warnings, failed, sizes: self.kernel.sizes() },
-                    Err(error) => Report::Refused(error),
-                })
+                let Load { plan, elements, devices } = *load;
+                let Loaded { warnings, failed, gap } = match self.kernel.load(plan, &elements, &devices) {
+                    Ok(loaded) => loaded,
+                    Err(error) => return out.send(Report::Refused(error)),
+                };
+                if gap && self.cut(Denied::of_load(&elements, &devices), out) == Next::End {
+                    return Next::End;
+                }
+                out.send(Report::Loaded { warnings, failed, sizes: self.kernel.sizes() })
             }
             Request::Change { ticket, changes } => {
                 let subjects = || changes.iter().map(|Change { key, .. }| Subject::Flow(*key)).collect();
@@ -272,15 +277,24 @@ impl Thread {
         let loaded = self.kernel.loaded().is_some();
         let failed = if loaded { self.kernel.change(delta) } else { not_loaded(subjects()) };
         // The set first, then what runs, and only then the word that it is done.
-        if loaded && !denied.is_empty() {
-            for report in cut(&mut self.kernel, &denied) {
-                if out.send(report) == Next::End {
-                    return Next::End;
-                }
-            }
-            self.second_looks.push_back((Instant::now() + SECOND_LOOK, denied));
+        if loaded && self.cut(denied, out) == Next::End {
+            return Next::End;
         }
         out.send(Report::Applied { ticket, failed, sizes: self.kernel.sizes() })
+    }
+
+    /// Ends what runs of that which is denied, now and once more.
+    fn cut<W: Fn()>(&mut self, denied: Denied, out: &Out<W>) -> Next {
+        if denied.is_empty() {
+            return Next::GoOn;
+        }
+        for report in cut(&mut self.kernel, &denied) {
+            if out.send(report) == Next::End {
+                return Next::End;
+            }
+        }
+        self.second_looks.push_back((Instant::now() + SECOND_LOOK, denied));
+        Next::GoOn
     }
 
     /// What the kernel told, and what is due.

@@ -15,16 +15,24 @@ const ETHERNET: u32 = 1;
 
 /// What is asked of the router.
 pub trait Router {
-    /// What `fw4 zone NAME` prints: the zone's devices, one a line. The error says why there is no answer.
-    fn zone_devices(&self, zone: &Zone) -> Result<String, String>;
-    /// `/etc/config/firewall`; empty where there is none.
-    fn firewall_config(&self) -> Vec<u8>;
+    /// What `fw4 zone NAME` prints: the zone's devices, one a line.
+    fn zone_devices(&self, zone: &Zone) -> Result<String, NoDevices>;
+    /// `/etc/config/firewall`; empty where there is none. The error says why it cannot be read.
+    fn firewall_config(&self) -> Result<Vec<u8>, String>;
     /// `/proc/net/route`
     fn routes4(&self) -> String;
     /// `/proc/net/ipv6_route`
     fn routes6(&self) -> String;
     /// The ARPHRD number of its hardware; none for an interface that does not exist (yet).
     fn hardware_type(&self, interface: &Interface) -> Option<u32>;
+}
+
+/// Why fw4 has told no devices of a zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoDevices {
+    pub why: String,
+    /// It has ended with an error, as for a zone that it does not know; otherwise it has not even ended.
+    pub answered: bool,
 }
 
 /// A zone or interface that is not guarded although the owner asked for it.
@@ -47,23 +55,41 @@ pub struct Found {
     pub refused: Vec<Refused>,
     /// What is no fault and worth knowing, each a sentence.
     pub notes: Vec<String>,
+    /// Some zone could not be asked about: it is to be asked again.
+    pub unsure: bool,
 }
 
-/// Finds the interfaces of these zones, and these interfaces.
-pub fn find(zones: &[String], interfaces: &[String], router: &impl Router) -> Found {
+/// Finds the interfaces of these zones, and these interfaces. `before` is what was guarded until now: of a zone that
+/// cannot be asked about it stays, since a question that fails must never open the door.
+pub fn find(zones: &[String], interfaces: &[String], before: &[Guarded], router: &impl Router) -> Found {
     let mut found = Found::default();
-    let (firewall, _) = uci::read_all(&router.firewall_config());
+    let firewall = router.firewall_config().map(|text| uci::read_foreign(&text));
     let upstream = default_routes(&router.routes4(), &router.routes6());
     let mut asked: Vec<(String, Option<Zone>, bool)> = Vec::new();
     for name in zones {
-        match zone_interfaces(name, &firewall, router) {
+        match zone_interfaces(name, firewall.as_ref(), router) {
             Ok((zone, input_refused, names)) => {
                 if names.is_empty() {
                     found.notes.push(format!("zone {name} has no interface at the moment"));
                 }
                 asked.extend(names.into_iter().map(|name| (name, Some(zone.clone()), input_refused)));
             }
-            Err(why) => found.refused.push(Refused { name: format!("zone {name}"), why }),
+            Err(No::Never(why)) => found.refused.push(Refused { name: format!("zone {name}"), why }),
+            Err(No::NotNow(why)) => {
+                found.unsure = true;
+                let of_zone = |guarded: &&Guarded| guarded.zone.as_ref().is_some_and(|zone| zone.as_str() == name);
+                let kept: Vec<&Guarded> = before.iter().filter(of_zone).collect();
+                match kept.is_empty() {
+                    true => found.refused.push(Refused { name: format!("zone {name}"), why }),
+                    false => {
+                        found.notes.push(format!("zone {name} stays guarded as it was, and is asked for again: {why}"))
+                    }
+                }
+                asked.extend(
+                    kept.into_iter()
+                        .map(|kept| (kept.interface.as_str().to_owned(), kept.zone.clone(), kept.input_refused)),
+                );
+            }
         }
     }
     asked.extend(interfaces.iter().map(|name| (name.clone(), None, false)));
@@ -81,26 +107,40 @@ pub fn find(zones: &[String], interfaces: &[String], router: &impl Router) -> Fo
     found
 }
 
+/// Why there are no interfaces of a zone.
+enum No {
+    /// It cannot be guarded, as things are configured.
+    Never(String),
+    /// Nobody can tell at the moment.
+    NotNow(String),
+}
+
 /// A zone's interfaces, and whether fw4 refuses what it sends to the router.
 fn zone_interfaces(
     name: &str,
-    firewall: &uci::File,
+    firewall: Result<&uci::File, &String>,
     router: &impl Router,
-) -> Result<(Zone, bool, Vec<String>), String> {
-    let zone = Zone::new(name).map_err(|error| error.to_string())?;
+) -> Result<(Zone, bool, Vec<String>), No> {
+    let zone = Zone::new(name).map_err(|error| No::Never(error.to_string()))?;
+    let firewall =
+        firewall.map_err(|why| No::NotNow(format!("the firewall's configuration cannot be read ({why})")))?;
     let section = firewall.of_kind("zone").find(|section| section.option("name") == Some(name));
     let defaults = firewall.of_kind("defaults").next();
     for option in ["masq", "masq6"] {
         if section.and_then(|section| section.option(option)).is_some_and(uci::is_true) {
-            return Err(format!(
+            return Err(No::Never(format!(
                 "it is masqueraded (option {option}), so the Internet lies behind it and all of it would be one device"
-            ));
+            )));
         }
     }
     let input = section.and_then(|section| section.option("input"));
     let input = input.or_else(|| defaults.and_then(|defaults| defaults.option("input")));
     let input_refused = !input.is_some_and(|policy| policy.eq_ignore_ascii_case("accept"));
-    let devices = router.zone_devices(&zone)?;
+    // What fw4 does not know although it is configured is not there yet, or the firewall does not run.
+    let devices = router.zone_devices(&zone).map_err(|no| match no.answered && section.is_none() {
+        true => No::Never(no.why),
+        false => No::NotNow(no.why),
+    })?;
     Ok((zone, input_refused, devices.split_whitespace().map(str::to_owned).collect()))
 }
 
@@ -145,11 +185,11 @@ fn default_routes(routes4: &str, routes6: &str) -> BTreeSet<String> {
 /// The router this runs on.
 #[cfg(target_os = "linux")]
 impl Router for super::nft::Tools {
-    fn zone_devices(&self, zone: &Zone) -> Result<String, String> {
+    fn zone_devices(&self, zone: &Zone) -> Result<String, NoDevices> {
         self.fw4_zone(zone)
     }
 
-    fn firewall_config(&self) -> Vec<u8> {
+    fn firewall_config(&self) -> Result<Vec<u8>, String> {
         self.firewall_config()
     }
 
@@ -172,7 +212,19 @@ mod tests {
     use super::*;
 
     /// A router as most are: a bridge in zone lan, a port in zone wan with the default route, a tunnel in zone vpn.
-    struct Usual;
+    /// Sometimes something goes wrong.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Wrong {
+        Nothing,
+        /// fw4 ends with an error, whatever it is asked.
+        Failing,
+        /// It does not even end.
+        Silent,
+        /// The firewall's configuration cannot be read.
+        Unread,
+    }
+
+    struct Usual(Wrong);
 
     const FIREWALL: &str = "config defaults\n\toption input 'REJECT'\n\
         config zone\n\toption name 'lan'\n\toption input 'ACCEPT'\n\
@@ -181,18 +233,24 @@ mod tests {
         config zone\n\toption name 'vpn'\n";
 
     impl Router for Usual {
-        fn zone_devices(&self, zone: &Zone) -> Result<String, String> {
+        fn zone_devices(&self, zone: &Zone) -> Result<String, NoDevices> {
+            let no = |why: &str, answered| Err(NoDevices { why: why.to_owned(), answered });
             match zone.as_str() {
+                _ if self.0 == Wrong::Failing => no("fw4 is not running", true),
+                _ if self.0 == Wrong::Silent => no("it takes too long", false),
                 "lan" => Ok("br-lan\neth3\n".to_owned()),
                 "guest" => Ok("br-guest\n".to_owned()),
                 "wan" => Ok("eth1\n".to_owned()),
                 "vpn" => Ok("wg0\nwg*\n".to_owned()),
                 "empty" => Ok(String::new()),
-                other => Err(format!("fw4 knows no zone {other}")),
+                other => no(&format!("fw4 knows no zone {other}"), true),
             }
         }
-        fn firewall_config(&self) -> Vec<u8> {
-            FIREWALL.as_bytes().to_vec()
+        fn firewall_config(&self) -> Result<Vec<u8>, String> {
+            match self.0 {
+                Wrong::Unread => Err("out of memory".to_owned()),
+                _ => Ok(FIREWALL.as_bytes().to_vec()),
+            }
         }
         fn routes4(&self) -> String {
             "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
@@ -217,9 +275,12 @@ mod tests {
         }
     }
 
+    fn own(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
     fn look(zones: &[&str], interfaces: &[&str]) -> Found {
-        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        find(&own(zones), &own(interfaces), &Usual)
+        find(&own(zones), &own(interfaces), &[], &Usual(Wrong::Nothing))
     }
 
     fn guarded(found: &Found) -> Vec<&str> {
@@ -256,6 +317,41 @@ mod tests {
         assert!(found.guarded.is_empty());
         assert!(found.refused[0].why.contains("no hardware addresses"), "{found:?}");
         assert!(found.refused[1].why.contains("letters"), "a wildcard names no interface: {found:?}");
+    }
+
+    #[test]
+    fn a_question_that_fails_opens_no_door() {
+        let before = look(&["lan", "guest"], &[]).guarded;
+        for wrong in [Wrong::Failing, Wrong::Silent, Wrong::Unread] {
+            let found = find(&own(&["lan", "guest"]), &[], &before, &Usual(wrong));
+            assert_eq!(found.guarded, before, "as it was, with what fw4 does with its input");
+            assert!(found.unsure && found.refused.is_empty(), "{found:?}");
+            assert!(found.notes[0].contains("zone lan stays guarded as it was, and is asked for again"), "{found:?}");
+            let first = find(&own(&["lan"]), &[], &[], &Usual(wrong));
+            assert!(first.unsure && first.guarded.is_empty() && first.refused.len() == 1, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn what_stays_guarded_must_be_wanted_and_possible_still() {
+        let zone = |name: &str, interface: &str| Guarded {
+            interface: Interface::new(interface).unwrap(),
+            zone: Some(Zone::new(name).unwrap()),
+            input_refused: false,
+        };
+        let before = [
+            zone("lan", "br-lan"),
+            zone("lan", "eth1"),
+            zone("wan", "eth5"),
+            zone("attic", "eth6"),
+            zone("vpn", "eth8"),
+        ];
+        let found = find(&own(&["lan", "wan", "attic"]), &[], &before, &Usual(Wrong::Failing));
+        assert_eq!(
+            guarded(&found),
+            ["br-lan"],
+            "eth1 leads to the Internet now, wan is masqueraded, attic is not configured"
+        );
     }
 
     #[test]

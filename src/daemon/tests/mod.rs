@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use super::activity;
-use super::background::{Asked, Background, Beside, News, Resolved, Task};
+use super::background::{Asked, Background, Beside, Interfaces, News, Resolved, Task};
 use super::chronicle::Chronicle;
 use super::control::Control;
 use super::errands::Errands;
@@ -156,13 +156,19 @@ impl Town {
     fn load(&mut self) {
         let plan = firewall::Plan::new(&self.house.settings, self.house.learning.is_on(), Vec::new());
         self.house.kernel.want(plan);
-        self.fill();
-        self.house.firewall_report(loaded());
-        assert!(self.house.kernel.is_loaded());
+        self.fill_and_load();
     }
 
-    /// Plays the store that is asked for what is decided.
-    fn fill(&mut self) {
+    /// Plays store and firewall for a load that is wanted; what reached the firewall.
+    fn fill_and_load(&mut self) -> Vec<firewall::Request> {
+        let told = self.fill();
+        self.house.firewall_report(loaded());
+        assert!(self.house.kernel.is_loaded());
+        told
+    }
+
+    /// Plays the store that is asked for what is decided; what reached the firewall then.
+    fn fill(&mut self) -> Vec<firewall::Request> {
         self.told();
         let asked = self.store.try_iter().find_map(|request| match request {
             store::Request::Decisions { ticket } => Some(ticket),
@@ -170,7 +176,7 @@ impl Town {
         });
         let ticket = asked.expect("the store was asked for what is decided");
         self.house.store_reply(Reply::Decisions { ticket, chunk: Vec::new(), last: true });
-        self.told();
+        self.told()
     }
 
     /// What reached the firewall thread.

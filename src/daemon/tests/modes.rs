@@ -35,13 +35,66 @@ fn whoever_waits_for_the_owner_goes_on_when_the_house_begins_to_learn() {
 fn interfaces_that_were_looked_up_for_other_settings_are_looked_up_again() {
     let mut town = Town::new("asked", 64);
     let guarded = vec![Guarded { interface: Interface::new("br-old").unwrap(), zone: None, input_refused: false }];
+    let interfaces = Interfaces { guarded: guarded.clone(), ..Interfaces::default() };
     let old = Asked::of(&Settings { zones: vec!["old".to_owned()], ..Settings::default() });
-    town.house.background_news(News::Guarded { asked: old, guarded: guarded.clone(), warnings: Vec::new() });
+    town.house.background_news(News::Guarded { asked: old, interfaces: interfaces.clone() });
     assert_eq!(town.house.guarded, []);
     assert_eq!(town.house.due.resolve, Some(NOON.mono));
     let asked = Asked::of(&town.house.settings);
-    town.house.background_news(News::Guarded { asked, guarded: guarded.clone(), warnings: Vec::new() });
+    town.house.background_news(News::Guarded { asked, interfaces });
     assert_eq!(town.house.guarded, guarded);
+}
+
+#[test]
+fn interfaces_that_could_not_be_looked_up_are_looked_up_again_and_guarded_meanwhile() {
+    let mut town = Town::new("unsure", 64);
+    let guarded = vec![Guarded { interface: Interface::new("br-lan").unwrap(), zone: None, input_refused: false }];
+    town.house.guarded.clone_from(&guarded);
+    let asked = Asked::of(&town.house.settings);
+    let warnings = vec!["zone lan stays guarded as it was".to_owned()];
+    let interfaces = Interfaces { guarded: guarded.clone(), warnings, unsure: true };
+    town.house.background_news(News::Guarded { asked, interfaces });
+    assert_eq!(town.house.due.resolve, Some(NOON.mono.after(Duration::from_secs(10))));
+    town.house.now.mono = NOON.mono.after(Duration::from_secs(10));
+    town.house.repeat();
+    let asked = town.background.try_iter().find_map(|task| match task {
+        Task::Resolve(_, before) => Some(before),
+        _ => None,
+    });
+    assert_eq!(asked, Some(guarded), "the thread that asks knows what to keep");
+}
+
+/// fw4 and the network have the configuration read again every few minutes on some lines.
+#[test]
+fn a_configuration_that_says_the_same_again_loads_nothing() {
+    let mut town = Town::loaded("again");
+    let device = |mode| vec![Device { mac: LAPTOP, name: None, mode, scope: None }];
+    let resolved = |devices| Resolved {
+        settings: Settings { devices, ..Settings::default() },
+        interfaces: Interfaces::default(),
+        problems: Vec::new(),
+    };
+    assert!(!town.house.configure(resolved(Vec::new())));
+    assert!(town.house.kernel.is_loaded() && town.told().is_empty());
+    assert!(town.house.configure(resolved(device(DeviceMode::Block))));
+    assert!(!town.house.kernel.is_loaded());
+    town.fill_and_load();
+    assert!(!town.house.configure(resolved(device(DeviceMode::Block))));
+    town.house.without_queue = true;
+    assert!(town.house.configure(resolved(device(DeviceMode::Block))), "what was missing may be there now");
+}
+
+#[test]
+fn a_device_that_the_configuration_blocks_is_cut_off_at_once() {
+    let mut town = Town::loaded("blocked");
+    let device = Device { mac: LAPTOP, name: None, mode: DeviceMode::Block, scope: None };
+    let settings = Settings { devices: vec![device], ..Settings::default() };
+    town.house.configure(Resolved { settings, interfaces: Interfaces::default(), problems: Vec::new() });
+    let told = town.fill_and_load();
+    let [firewall::Request::Load(_), firewall::Request::Device { mac: LAPTOP, before, after, .. }] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!((*before, *after), (DeviceMode::Default, DeviceMode::Block), "which ends its connections");
 }
 
 #[test]
@@ -50,9 +103,8 @@ fn the_configurations_mode_of_a_device_goes_before_a_commands() {
     let device = Device { mac: LAPTOP, name: None, mode: DeviceMode::Enforce, scope: None };
     let resolved = |devices| Resolved {
         settings: Settings { devices, ..Settings::default() },
-        guarded: Vec::new(),
+        interfaces: Interfaces::default(),
         problems: Vec::new(),
-        warnings: Vec::new(),
     };
     town.house.configure(resolved(vec![device]));
     // By the name of a lease, which the configuration does not know.
@@ -101,7 +153,7 @@ fn a_reload_is_not_forgotten_while_the_background_is_busy() {
     while town.house.background.ask(Task::Names(Vec::new())) {}
     town.house.due.reload = true;
     town.house.repeat();
-    let reloads = |town: &Town| town.background.try_iter().filter(|task| matches!(task, Task::Reload)).count();
+    let reloads = |town: &Town| town.background.try_iter().filter(|task| matches!(task, Task::Reload(_))).count();
     assert_eq!(reloads(&town), 0);
     town.house.repeat();
     assert_eq!(reloads(&town), 1);

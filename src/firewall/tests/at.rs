@@ -45,9 +45,13 @@ impl At {
         self.ask(Request::Load(Box::new(load)))
     }
 
-    /// A load of which nothing is to be said.
+    /// A load of which nothing is to be said; it may end connections.
     pub fn loads(&self, plan: &Plan, elements: &[(Key, State)]) {
-        match self.load(plan, elements) {
+        let mut report = self.load(plan, elements);
+        while matches!(report, Report::Cut { trouble: None, .. }) {
+            report = self.next();
+        }
+        match report {
             Report::Loaded { warnings, failed, .. } => {
                 assert!(warnings.is_empty() && failed.is_empty(), "{warnings:?} {failed:?}")
             }

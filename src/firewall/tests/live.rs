@@ -292,6 +292,42 @@ fn a_denial_looks_twice() {
     });
 }
 
+/// A denied device that speaks while the table is away has connections, which the table's return must end: established
+/// packets are not asked about.
+#[test]
+fn what_is_denied_and_began_while_nothing_was_guarded_ends_with_the_load() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let at = At::work(&tools(&folder));
+        let flows = [(udp(1000), State::Denied), (udp(1001), State::Allowed)];
+        let cut = |what| Report::Cut { what, connections: 1, trouble: None };
+        // A firewall as every router has one: without it, nothing is tracked yet.
+        let other = "table inet other {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n\
+            \t\tct state established accept\n\t}\n}\n";
+        must("nft", &["-f", "-"], other);
+        house.arrives(1000);
+        house.arrives(1001);
+        assert_eq!(at.load(&enforcing(), &flows), cut(Subject::Flow(udp(1000))));
+        assert!(matches!(at.next(), Report::Loaded { .. }));
+        let live = || must("conntrack", &["-L"], "");
+        assert!(!live().contains("dport=1000") && live().contains("dport=1001"), "{}", live());
+        house.is_dropped_by(1000, "glacic", DENIED);
+        // The table went, and with it the guard.
+        must("nft", &["delete", "table", "inet", "glacic"], "");
+        house.arrives(1000);
+        at.loads(&enforcing(), &flows);
+        house.is_dropped_by(1000, "glacic", DENIED);
+        assert!(!live().contains("dport=1000"), "{}", live());
+        // The interface was not guarded: nobody had said so, or it was not there.
+        at.loads(&Plan { guarded: Vec::new(), ..enforcing() }, &flows);
+        house.arrives(1000);
+        at.loads(&enforcing(), &flows);
+        house.is_dropped_by(1000, "glacic", DENIED);
+        assert!(!live().contains("dport=1000") && live().contains("dport=1001"), "{}", live());
+    });
+}
+
 #[test]
 fn without_a_ruleset_decisions_are_not_lost_silently() {
     in_namespace(|| {
