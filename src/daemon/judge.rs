@@ -2,11 +2,10 @@
 
 use crate::config::settings::{FailMode, Placement};
 use crate::control::protocol::Stats;
-use crate::engine::{Answer, Engine, Sighting, key_of};
+use crate::engine::{Answer, Engine, Sighting, Unreadable, key_of};
 use crate::flow::{Key, Now, Verdict};
 use crate::intercept::queue::Held;
 use crate::store;
-use crate::wire::Malformed;
 
 use super::activity::Record;
 use super::held::{Awaiting, COPY_PATIENCE, Lobby, STORE_PATIENCE, Waiting};
@@ -43,14 +42,14 @@ impl Manner {
 
 impl Judge<'_> {
     /// The verdict of a packet; none while it waits. `held` is absent in log mode, where the packet is gone already.
-    pub fn judge(&mut self, sighting: Result<Sighting, Malformed>, held: Option<Held>) -> Option<Verdict> {
+    pub fn judge(&mut self, sighting: Result<Sighting, Unreadable>, held: Option<Held>) -> Option<Verdict> {
         self.stats.packets += 1;
         let sender = sighting.as_ref().ok().and_then(sender);
         let verdict = match sighting {
             Ok(sighting) => self.engine.packet(&sighting, self.now).resolve(|answer| self.wait(answer, sighting, held)),
-            Err(_) => {
+            Err(packet) => {
                 self.stats.malformed += 1;
-                Some(if self.engine.policy().learning { Verdict::Ignore } else { Verdict::Refuse })
+                Some(self.engine.unreadable(packet))
             }
         };
         if let Some(verdict) = verdict {
@@ -151,7 +150,7 @@ mod tests {
     use crate::daemon::held::CAPACITY;
     use crate::daemon::tests::{NOON, record, sighting};
     use crate::engine::Policy;
-    use crate::flow::{FlowId, State};
+    use crate::flow::{DeviceMode, FlowId, State};
 
     /// A judge in a house whose cache has forgotten all but the last of two flows, so that the store has to be asked.
     struct Court {
@@ -192,6 +191,13 @@ mod tests {
 
         fn packet(&mut self, port: u16, id: u32) -> Option<Verdict> {
             self.judge().judge(Ok(sighting(port)), Some(Held { queue: 100, id, mark: 0 }))
+        }
+
+        /// A packet that cannot be read, of a device with this mode.
+        fn unreadable(&mut self, mode: DeviceMode) -> Option<Verdict> {
+            let mac = sighting(1).mac;
+            self.engine.set_device(mac.unwrap(), mode);
+            self.judge().judge(Err(Unreadable { mac }), Some(Held { queue: 100, id: 1, mark: 0 }))
         }
 
         fn questions(&self) -> usize {
@@ -276,10 +282,23 @@ mod tests {
     fn what_cannot_be_read_follows_the_learning_mode() {
         for (learning, expected) in [(true, Verdict::Ignore), (false, Verdict::Refuse)] {
             let mut court = Court::new(Policy { learning, ..Policy::default() }, FailMode::Open, 8);
-            let malformed = crate::wire::facts(&[]).map(|_| sighting(1));
-            let held = Held { queue: 100, id: 1, mark: 0 };
-            assert_eq!(court.judge().judge(malformed, Some(held)), Some(expected));
+            assert_eq!(court.unreadable(DeviceMode::Default), Some(expected));
             assert_eq!((court.stats.packets, court.stats.malformed), (1, 1));
+        }
+    }
+
+    #[test]
+    fn a_malformed_packet_opens_nothing_to_a_device_that_is_enforced_in_a_house_that_learns() {
+        let cases = [
+            (DeviceMode::Enforce, [Verdict::Refuse, Verdict::Refuse]),
+            (DeviceMode::Block, [Verdict::Deny, Verdict::Deny]),
+            (DeviceMode::Learn, [Verdict::Ignore, Verdict::Ignore]),
+            (DeviceMode::Trust, [Verdict::Pass, Verdict::Pass]),
+        ];
+        for (mode, expected) in cases {
+            let of =
+                |learning| Court::new(Policy { learning, ..Policy::default() }, FailMode::Open, 8).unreadable(mode);
+            assert_eq!([of(true), of(false)].map(Option::unwrap), expected, "{mode:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use crate::config::Settings;
-use crate::engine::Sighting;
+use crate::engine::{Sighting, Unreadable};
 use crate::firewall::{Ask, Guarded};
 use crate::flow::Verdict;
 use crate::intercept::log::Log;
@@ -162,7 +162,7 @@ impl Sources {
     pub fn receive(
         &mut self,
         index: usize,
-        mut decide: impl FnMut(Result<Sighting, wire::Malformed>, Option<Held>) -> Option<Verdict>,
+        mut decide: impl FnMut(Result<Sighting, Unreadable>, Option<Held>) -> Option<Verdict>,
     ) -> Result<Received, Error> {
         let Sources { open, links, zones, .. } = self;
         match open.get_mut(index) {
@@ -202,12 +202,8 @@ impl Sources {
     }
 }
 
-fn sighting(
-    packet: &Packet<'_>,
-    links: &Links,
-    zones: &HashMap<String, Arc<str>>,
-) -> Result<Sighting, wire::Malformed> {
-    let facts = wire::facts(packet.bytes)?;
+fn sighting(packet: &Packet<'_>, links: &Links, zones: &HashMap<String, Arc<str>>) -> Result<Sighting, Unreadable> {
+    let facts = wire::facts(packet.bytes).map_err(|_| Unreadable { mac: packet.mac })?;
     let zone = packet.in_interface.and_then(|index| links.name(index)).and_then(|name| zones.get(name)).cloned();
     Ok(Sighting { mac: packet.mac, zone, facts })
 }

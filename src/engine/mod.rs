@@ -42,6 +42,12 @@ pub struct Sighting {
     pub facts: Facts,
 }
 
+/// A packet that says nothing of its flow: it is cut off before its headers end, or they contradict themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable {
+    pub mac: Option<Mac>,
+}
+
 /// What the engine says to a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
@@ -156,6 +162,21 @@ impl Engine {
                 self.judge(key, None, sighting, now)
             }
         }
+    }
+
+    /// Decides about a packet that cannot be read. It may be malformed on purpose, to open a connection past its device's
+    /// mode: it gets what any packet gets that begins no flow.
+    pub fn unreadable(&self, packet: Unreadable) -> Verdict {
+        let situation = Situation {
+            known: None,
+            house_learns: self.policy.learning,
+            device: packet.mac.map(|mac| self.devices.mode(mac)).unwrap_or_default(),
+            baseline: false,
+            ignored: false,
+            opening: false,
+            room: false,
+        };
+        decide(&situation).verdict
     }
 
     /// Goes on with a packet that waited for the store, which knows nothing of its flow but what [`Engine::found`] told.

@@ -1,14 +1,16 @@
 //! Ethernet frames by hand: whatever a device might forge, down to its MAC address.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use glacic::flow::Mac;
 
-use super::network::{ROUTER_MAC, SERVER_V4};
+use super::network::{ROUTER_MAC, SERVER_V4, SERVER_V6};
 
 /// TCP flags, RFC 9293 section 3.1.
 pub const ACK: u8 = 0x10;
+pub const RST: u8 = 0x04;
 pub const SYN: u8 = 0x02;
+pub const FIN: u8 = 0x01;
 
 /// The Internet checksum, RFC 1071.
 pub fn checksum(bytes: &[u8]) -> u16 {
@@ -73,4 +75,51 @@ pub fn tcp(mac: Mac, source: Ipv4Addr, source_port: u16, port: u16, flags: u8) -
     let sum = checksum(&summed);
     segment[16..18].copy_from_slice(&sum.to_be_bytes());
     ipv4(mac, source, 6, &segment)
+}
+
+/// A frame to the router with an IPv6 packet for the server.
+pub fn ipv6(mac: Mac, source: Ipv6Addr, next: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(54 + payload.len());
+    frame.extend(ROUTER_MAC.0);
+    frame.extend(mac.0);
+    frame.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+    frame.extend((payload.len() as u16).to_be_bytes());
+    frame.extend([next, 64]);
+    frame.extend(source.octets());
+    frame.extend(SERVER_V6.octets());
+    frame.extend(payload);
+    frame
+}
+
+/// A TCP segment for an IPv6 packet, from source port 5555.
+pub fn tcp6(source: Ipv6Addr, port: u16, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut segment = Vec::with_capacity(20 + payload.len());
+    segment.extend(5555u16.to_be_bytes());
+    segment.extend(port.to_be_bytes());
+    segment.extend(1000u32.to_be_bytes());
+    segment.extend(2000u32.to_be_bytes());
+    segment.extend([0x50, flags]);
+    segment.extend(1024u16.to_be_bytes());
+    segment.extend([0, 0, 0, 0]);
+    segment.extend(payload);
+    let mut summed = Vec::with_capacity(40 + segment.len());
+    summed.extend(source.octets());
+    summed.extend(SERVER_V6.octets());
+    summed.extend((segment.len() as u32).to_be_bytes());
+    summed.extend([0, 0, 0, 6]);
+    summed.extend(&segment);
+    let sum = checksum(&summed);
+    segment[16..18].copy_from_slice(&sum.to_be_bytes());
+    segment
+}
+
+/// The same behind 512 bytes of destination options that whoever gets them is to skip: more than is copied of a packet.
+pub fn behind_options(segment: &[u8]) -> Vec<u8> {
+    let mut header = vec![6, 63];
+    for _ in 0..2 {
+        header.extend([0x1e, 253]);
+        header.extend([0; 253]);
+    }
+    header.extend(segment);
+    header
 }

@@ -11,6 +11,7 @@ mod kit;
 mod changes;
 mod confinement;
 mod crashes;
+mod disguised;
 mod first_packets;
 mod gone;
 mod kit_holds;
