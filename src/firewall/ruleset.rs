@@ -126,8 +126,10 @@ fn chain_list(plan: &Plan) -> Vec<(&'static str, Vec<String>)> {
         chains.push(("refuse", vec!["counter drop comment \"glacic: allowed by nobody\"".to_owned()]));
     }
     if plan.placement == Placement::Fallback {
-        // What follows is the end of the base chain, and fw4.
-        let mark = format!("meta mark set meta mark | {:#010x} comment \"glacic: allowed\"", plan.mark);
+        // What follows is the end of the base chain, and fw4. Without a connection there is no translation of addresses
+        // either: what belongs to none is not opened.
+        let mark =
+            format!("ct state != invalid meta mark set meta mark | {:#010x} comment \"glacic: allowed\"", plan.mark);
         chains.push((ALLOW, vec![mark]));
     }
     chains.push((DENY, deny(plan)));
@@ -140,7 +142,7 @@ fn base(plan: &Plan, exempt: Vec<String>) -> Vec<String> {
         return vec!["return comment \"glacic: nothing is guarded\"".to_owned()];
     };
     let mut rules = vec![
-        "ct state established,related,invalid return comment \"glacic: only the first packet is judged\"".to_owned(),
+        "ct state established,related return comment \"glacic: only the first packet is judged\"".to_owned(),
         format!("iifname != {guarded} return comment \"glacic: not guarded\""),
     ];
     let group_address = match plan.placement {
@@ -196,6 +198,8 @@ fn decide(plan: &Plan) -> Vec<String> {
     rules.extend(
         networks(&plan.ignore_networks).map(|matched| format!("{matched} return comment \"glacic: ignored network\"")),
     );
+    // Neither makes a flow; but it can carry something, so what is decided about its device and its service comes first.
+    rules.push(format!("ct state invalid {unasked} comment \"glacic: belongs to no connection\""));
     rules.push(format!("{NOT_OPENING} {unasked} comment \"glacic: begins no connection\""));
     if let (Placement::Fallback, Ask::Log { .. }) = (plan.placement, plan.ask) {
         // fw4 refuses what is left, and the include behind it logs that.
