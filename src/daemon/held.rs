@@ -6,11 +6,16 @@
 use std::time::Duration;
 
 use crate::engine::Sighting;
-use crate::flow::{Key, Monotonic};
+use crate::flow::{Key, Mac, Monotonic};
 use crate::intercept::queue::Held;
 
 /// Packets that wait at once, at most. What comes beyond is answered by `fail_mode`.
 pub const CAPACITY: usize = 1024;
+
+/// Of these, packets that wait for the owner, of all devices and of one. They stay for seconds, and a device can make as many
+/// as it likes: those that wait for the store, which may be of flows long allowed, find room beside them.
+pub const FOR_OWNER: usize = CAPACITY / 2;
+pub const FOR_OWNER_OF_DEVICE: usize = CAPACITY / 8;
 
 /// How long a packet waits for the store.
 pub const STORE_PATIENCE: Duration = Duration::from_millis(500);
@@ -49,9 +54,19 @@ impl Lobby {
         self.waiting.len()
     }
 
-    /// Whether there is no room to wait.
-    pub fn is_full(&self) -> bool {
-        self.waiting.len() >= CAPACITY
+    /// Whether another packet of this device can wait.
+    pub fn has_room(&self, awaiting: Awaiting, mac: Mac) -> bool {
+        if self.waiting.len() >= CAPACITY {
+            return false;
+        }
+        let for_owner = || self.waiting.iter().filter(|waiting| waiting.awaiting == Awaiting::Owner);
+        match awaiting {
+            Awaiting::Store => true,
+            Awaiting::Owner => {
+                for_owner().count() < FOR_OWNER
+                    && for_owner().filter(|waiting| waiting.key.mac == mac).count() < FOR_OWNER_OF_DEVICE
+            }
+        }
     }
 
     /// Lets a packet wait; there must be room.
@@ -130,12 +145,30 @@ mod tests {
         assert_eq!((lobby.len(), lobby.expired), (1, 2));
     }
 
+    /// Lets packets of a device wait until there is no more room for them; returns how many that were.
+    fn fill(lobby: &mut Lobby, awaiting: Awaiting, device: u8) -> usize {
+        let mac = Mac([2, 0, 0, 0, 0, device]);
+        let before = lobby.len();
+        while lobby.has_room(awaiting, mac) {
+            let waiting = waiting(1, awaiting, 1);
+            lobby.enter(Waiting { key: Key { mac, ..waiting.key }, ..waiting });
+        }
+        lobby.len() - before
+    }
+
     #[test]
     fn there_is_room_for_so_many() {
         let mut lobby = Lobby::default();
-        while !lobby.is_full() {
-            lobby.enter(waiting(1, Awaiting::Store, 1));
-        }
-        assert_eq!(lobby.len(), CAPACITY);
+        assert_eq!(fill(&mut lobby, Awaiting::Store, 1), CAPACITY);
+        assert_eq!(fill(&mut lobby, Awaiting::Owner, 2), 0);
+    }
+
+    #[test]
+    fn whoever_waits_for_the_owner_leaves_room_for_other_devices_and_for_the_store() {
+        let mut lobby = Lobby::default();
+        assert_eq!(fill(&mut lobby, Awaiting::Owner, 1), FOR_OWNER_OF_DEVICE);
+        let others: usize = (2..100).map(|device| fill(&mut lobby, Awaiting::Owner, device)).sum();
+        assert_eq!(others + FOR_OWNER_OF_DEVICE, FOR_OWNER);
+        assert_eq!(fill(&mut lobby, Awaiting::Store, 1), CAPACITY - FOR_OWNER);
     }
 }

@@ -65,7 +65,7 @@ impl Judge<'_> {
             Awaiting::Store => STORE_PATIENCE,
             Awaiting::Owner => self.manner.hold,
         };
-        if self.lobby.is_full() {
+        if !self.lobby.has_room(awaiting, key.mac) {
             return Some(match awaiting {
                 Awaiting::Store => self.manner.unanswered(),
                 Awaiting::Owner => Verdict::Refuse,
@@ -265,6 +265,23 @@ mod tests {
         let verdict = court.judge().expire(&expired[0]).map(|(_, verdict)| verdict);
         assert_eq!(verdict, Some(Verdict::Refuse), "whatever fail_mode says");
         assert_eq!((court.stats.accepted, court.stats.dropped), (0, 1), "counted once");
+    }
+
+    /// What is held comes by the thousand, and `fail_mode` says that what nobody can be asked about passes.
+    #[test]
+    fn packets_held_for_the_owner_do_not_have_others_pass_unasked() {
+        let policy = Policy { learning: false, holds: true, ..Policy::default() };
+        let mut court = Court::new(policy, FailMode::Open, 4 * CAPACITY);
+        for id in 0..2 * CAPACITY {
+            let verdict = court.packet(1000 + id as u16, id as u32);
+            assert!(matches!(verdict, None | Some(Verdict::Refuse)), "{verdict:?}");
+            for waiting in court.lobby.call(|waiting| waiting.awaiting == Awaiting::Store) {
+                let resumed = court.judge().resume(waiting).map(|(_, verdict)| verdict);
+                assert!(matches!(resumed, None | Some(Verdict::Refuse)), "{resumed:?}");
+            }
+        }
+        assert_eq!(court.packet(1, 1), None, "the store is asked about a flow that is denied");
+        assert!(court.lobby.is_asked(&record(1, 1, State::Denied).key));
     }
 
     #[test]
