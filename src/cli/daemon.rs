@@ -67,6 +67,7 @@ fn start(daemon: Daemon, context: &Context) -> Result<(), Failure> {
         let exit = match failure {
             daemon::Failure::Config(_) | daemon::Failure::Disabled(_) => Exit::Config,
             daemon::Failure::Running(_) => Exit::Unavailable,
+            daemon::Failure::Lost(_) => Exit::Internal,
             daemon::Failure::System { .. } if is_root() => Exit::CantCreate,
             daemon::Failure::System { .. } => {
                 return Failure::new(Exit::NoPermission, format!("{failure}; the daemon needs root"));

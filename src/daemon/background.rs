@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, SyncSender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use super::house::QueueCounts;
 use super::names::{ETHERS, LEASES, ethers, leases};
@@ -99,12 +99,13 @@ pub struct Resolved {
 /// The way to the thread. Dropping it ends the thread after the task at hand.
 pub struct Background {
     tasks: SyncSender<Task>,
+    thread: JoinHandle<()>,
 }
 
 impl Background {
     pub fn start(config: PathBuf, tools: Tools, news: SyncSender<News>, waker: Waker) -> std::io::Result<Background> {
         let (tasks, inbox) = mpsc::sync_channel(8);
-        thread::Builder::new().name("background".to_owned()).stack_size(256 * 1024).spawn(move || {
+        let thread = thread::Builder::new().name("background".to_owned()).stack_size(256 * 1024).spawn(move || {
             for task in inbox {
                 let found = match task {
                     Task::Reload(before) => match read_config(&config, &before, &tools) {
@@ -126,12 +127,17 @@ impl Background {
                 waker.wake();
             }
         })?;
-        Ok(Background { tasks })
+        Ok(Background { tasks, thread })
     }
 
     /// Hands over a task; `false`: too many wait.
     pub fn ask(&self, task: Task) -> bool {
         self.tasks.try_send(task).is_ok()
+    }
+
+    /// Whether the thread is no more.
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
     }
 }
 
@@ -140,7 +146,7 @@ impl Background {
     /// The way to a thread that is not there: whoever holds the other end plays it.
     pub fn to_nobody() -> (Background, mpsc::Receiver<Task>) {
         let (tasks, inbox) = mpsc::sync_channel(8);
-        (Background { tasks }, inbox)
+        (Background { tasks, thread: thread::spawn(|| ()) }, inbox)
     }
 }
 

@@ -75,6 +75,11 @@ impl Kernel {
         self.stage != Stage::Idle
     }
 
+    /// Whether the firewall thread is no more.
+    pub fn has_ended(&self) -> bool {
+        self.worker.has_ended()
+    }
+
     /// Requests that the firewall thread has not begun, and changes that wait for it.
     pub fn queued(&self) -> usize {
         self.worker.waiting().saturating_add(self.backlog.len())

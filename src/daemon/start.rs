@@ -71,6 +71,8 @@ pub enum Failure {
     Running(PathBuf),
     /// Something the system refused: what, and why.
     System { what: String, why: String },
+    /// One of its threads has ended, which does not happen but by a fault.
+    Lost(&'static str),
 }
 
 impl fmt::Display for Failure {
@@ -90,13 +92,17 @@ impl fmt::Display for Failure {
                 )
             }
             Failure::System { what, why } => write!(f, "{what}: {why}"),
+            Failure::Lost(thread) => write!(
+                f,
+                "the {thread} thread has ended, which it never should: leaving, to be started anew; what the kernel has been told holds"
+            ),
         }
     }
 }
 
 impl std::error::Error for Failure {}
 
-fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
+pub(super) fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
     move |error| Failure::System { what: what.into(), why: error.to_string() }
 }
 
@@ -123,7 +129,7 @@ pub fn run(options: Options) -> Result<(), Failure> {
     log::info!("glacic {} runs", env!("CARGO_PKG_VERSION"));
     let end = house.live();
     house.leave();
-    end.map_err(system("waiting for events"))
+    end
 }
 
 /// The folder of a file; none for one in the current folder.

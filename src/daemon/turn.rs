@@ -1,7 +1,7 @@
 //! The event loop, turn by turn: packets first, then what other threads say, then people, then the clock.
 
-use std::io;
 use std::os::fd::AsFd;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::background::{Asked, Task};
@@ -11,7 +11,7 @@ use super::house::{Due, House, QueueCounts};
 use super::poll::{Interest, PollSet};
 use super::signals::Signal;
 use super::sources::Source;
-use super::start::{STOP_KERNEL, STOP_STORE};
+use super::start::{Failure, STOP_KERNEL, STOP_STORE, system};
 use super::warnings::Subject;
 use crate::engine::scan::ALERT_EVERY;
 use crate::firewall::{self, Report};
@@ -50,17 +50,30 @@ enum Ready {
 
 impl House {
     /// Turns until somebody wants the daemon to stop.
-    pub fn live(&mut self) -> io::Result<()> {
+    pub fn live(&mut self) -> Result<(), Failure> {
         let mut set = PollSet::new();
         loop {
             set.clear();
             self.watch(&mut set);
-            set.wait(self.patience())?;
+            set.wait(self.patience()).map_err(system("waiting for events"))?;
             self.read_clocks();
-            if self.turn(&set)? {
+            if self.turn(&set) {
                 return Ok(());
             }
+            if let Some(thread) = self.lost() {
+                return Err(Failure::Lost(thread));
+            }
         }
+    }
+
+    /// A thread without which this is no firewall: what it would have done is left undone for ever, and nobody would notice.
+    fn lost(&self) -> Option<&'static str> {
+        let threads = [
+            ("firewall", self.kernel.has_ended()),
+            ("store", self.store.handle.has_ended()),
+            ("background", self.background.has_ended()),
+        ];
+        threads.into_iter().find_map(|(name, ended)| ended.then_some(name))
     }
 
     fn watch(&self, set: &mut PollSet<Ready>) {
@@ -89,7 +102,7 @@ impl House {
     }
 
     /// One turn; says whether it was the last.
-    fn turn(&mut self, set: &PollSet<Ready>) -> io::Result<bool> {
+    fn turn(&mut self, set: &PollSet<Ready>) -> bool {
         let ready: Vec<Ready> = set.ready().collect();
         for ready in &ready {
             if let Ready::Source(index) = ready {
@@ -117,7 +130,7 @@ impl House {
                     while let Some(signal) = self.signals.next() {
                         match signal {
                             Signal::Reload => self.due.reload = true,
-                            Signal::Stop => return Ok(true),
+                            Signal::Stop => return true,
                         }
                     }
                 }
@@ -125,7 +138,7 @@ impl House {
         }
         self.repeat();
         self.kernel.advance(&self.store.handle, self.now.mono);
-        Ok(false)
+        false
     }
 
     /// Takes what one source has and gives its verdicts, before anything else follows from them.
@@ -290,13 +303,15 @@ impl House {
                     gone = true;
                 }
                 Ok(Report::Counters { flows, .. }) => self.counted(flows),
-                Ok(_) | Err(_) => {}
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                // The thread has ended before it could do anything about it.
+                Err(RecvTimeoutError::Disconnected) => break,
             }
             // Nobody is left to follow them; a store that waits to be heard writes nothing.
             while self.store.replies.try_recv().is_ok() {}
         }
         if !gone {
-            log::error!("the ruleset is still being taken out of the kernel");
+            log::error!("the ruleset is still in the kernel");
         }
         self.close_sources();
         self.engine.report();

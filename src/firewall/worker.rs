@@ -65,6 +65,11 @@ impl Worker {
         Ok(())
     }
 
+    /// Whether the thread is no more, so that nothing it is asked for will happen.
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Requests that have not been begun.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
@@ -116,7 +121,8 @@ pub fn spawn(
         match Thread::new(config, requests, counter, ears) {
             Ok(mut thread) => thread.run(&out),
             Err(error) => {
-                // Without its sockets the thread can do nothing; the daemon is told, and finds the inbox closed.
+                // Without its sockets the thread can do nothing: the daemon ends with it, and says so.
+                log::error!("the firewall thread cannot begin: {error}");
                 out.send(Report::Refused(LoadError::Kernel { what: "a netlink socket", why: error.to_string() }));
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::{Reply, Request, Store, Trouble};
@@ -27,6 +27,7 @@ pub struct Handle {
     inbox: SyncSender<Request>,
     shared: Arc<Shared>,
     done: Receiver<Result<(), Trouble>>,
+    thread: JoinHandle<()>,
 }
 
 #[derive(Default)]
@@ -46,6 +47,11 @@ impl Handle {
         })
     }
 
+    /// Whether the thread is no more.
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Requests that wait.
     pub fn queued(&self) -> usize {
         self.shared.queued.load(Ordering::Relaxed)
@@ -54,7 +60,7 @@ impl Handle {
     /// Lets the thread do what it was asked, write everything and leave. Waits no longer than `patience`: a flash
     /// that takes longer finishes on its own. Replies nobody takes by then are dropped.
     pub fn stop(self, patience: Duration) -> Result<(), Trouble> {
-        let Handle { inbox, shared, done } = self;
+        let Handle { inbox, shared, done, .. } = self;
         shared.leaving.store(true, Ordering::Release);
         drop(inbox);
         match done.recv_timeout(patience) {
@@ -70,7 +76,7 @@ impl Handle {
     pub fn to_nobody(capacity: usize) -> (Handle, Receiver<Request>) {
         let (inbox, requests) = mpsc::sync_channel(capacity);
         let done = mpsc::channel().1;
-        (Handle { inbox, shared: Arc::default(), done }, requests)
+        (Handle { inbox, shared: Arc::default(), done, thread: thread::spawn(|| ()) }, requests)
     }
 }
 
@@ -87,11 +93,11 @@ pub fn spawn(
     let (finished, done) = mpsc::channel();
     let shared = Arc::new(Shared::default());
     let outbox = Outbox { replies, wake, shared: shared.clone() };
-    thread::Builder::new().name("store".to_owned()).stack_size(STACK).spawn(move || {
+    let thread = thread::Builder::new().name("store".to_owned()).stack_size(STACK).spawn(move || {
         // The other side may have lost its patience.
         let _ = finished.send(run(store, &requests, &outbox, &clock));
     })?;
-    Ok(Handle { inbox, shared, done })
+    Ok(Handle { inbox, shared, done, thread })
 }
 
 struct Outbox<W> {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use super::Failure;
 use super::activity;
 use super::background::{Asked, Background, Beside, Interfaces, News, Resolved, Task};
 use super::chronicle::Chronicle;
@@ -239,6 +240,18 @@ fn silent(stream: &UnixStream) -> bool {
     let nothing = BufReader::new(stream).read_line(&mut String::new()).is_err();
     stream.set_nonblocking(false).unwrap();
     nothing
+}
+
+/// It would guard nothing, or keep nothing, and nobody would notice.
+#[test]
+fn without_one_of_its_threads_the_daemon_does_not_live_on() {
+    let mut town = Town::new("lost", 64);
+    // The first turns wait for nothing; the threads that stand for the real ones here have ended.
+    town.house.due.resolve = Some(NOON.mono);
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(town.house.live()));
+    let end = told.recv_timeout(Duration::from_secs(30)).expect("it ends");
+    assert!(matches!(end, Err(Failure::Lost("firewall"))), "{end:?}");
 }
 
 impl Town {

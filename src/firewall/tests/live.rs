@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::settings::{FailMode, Placement};
 use crate::flow::{DeviceMode, Key, Mac, Port, Protocol, State};
 
 use super::at::{At, enforcing, table, udp};
@@ -166,6 +167,18 @@ fn a_restart_goes_on_enforcing_and_mends_the_sets() {
         at.loads(&enforcing(), &[(udp(1000), State::Allowed), (udp(1002), State::Allowed)]);
         house.arrives(1002);
         house.is_dropped_by(1001, "glacic", REFUSED);
+    });
+}
+
+#[test]
+fn whether_the_thread_is_still_there_can_be_seen() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&enforcing(), &[]);
+        assert!(!at.worker.has_ended());
+        at.ask(Request::Unload { placement: Placement::Guard, fail_mode: FailMode::Open });
+        super::house::until(|| at.worker.has_ended(), "it goes on");
     });
 }
 
