@@ -133,7 +133,7 @@ impl Kernel {
         let refilled = match present {
             Some(comment) if comment != schema => None,
             // A table that lacks a set of ours, because somebody has deleted it, is replaced too.
-            _ => self.refill(&plan, &wanted).ok(),
+            _ => self.refill(&plan, &wanted)?,
         };
         match refilled {
             Some(more) => failed.extend(more),
@@ -159,13 +159,19 @@ impl Kernel {
         (lacks != self.fw4_lacks).then(|| self.fw4_lacks.clone_from(&lacks)).map(|()| lacks)
     }
 
-    /// Into a table that has our sets: elements first, then the chains.
-    fn refill(&mut self, plan: &Plan, wanted: &[Element]) -> Result<Vec<Failure>, LoadError> {
+    /// Into a table that has our sets: elements first, then the chains. `None`: it lacks some of them. What fails for another
+    /// reason (no time, no memory, no program) would fail the more with all elements as text: it is left for later.
+    fn refill(&mut self, plan: &Plan, wanted: &[Element]) -> Result<Option<Vec<Failure>>, LoadError> {
         self.placement = plan.placement;
-        let failed = self.fill(wanted)?;
-        self.tools.load("the ruleset", &swap(plan))?;
+        let Some(failed) = self.fill(wanted)? else { return Ok(None) };
+        match self.tools.load("the ruleset", &swap(plan)) {
+            Ok(()) => {}
+            // It was checked with sets of its own: those in the kernel are not like them.
+            Err(LoadError::Invalid { why, .. }) if !why.contains("memory") => return Ok(None),
+            Err(error) => return Err(error),
+        }
         self.drops.begin();
-        Ok(failed)
+        Ok(Some(failed))
     }
 
     /// In place of whatever table of ours is there: everything in one transaction.
@@ -180,8 +186,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Makes the sets hold what is wanted, and nothing else.
-    fn fill(&mut self, wanted: &[Element]) -> Result<Vec<Failure>, LoadError> {
+    /// Makes the sets hold what is wanted, and nothing else. `None`: one of them is not there.
+    fn fill(&mut self, wanted: &[Element]) -> Result<Option<Vec<Failure>>, LoadError> {
         let mut present = HashMap::new();
         for set in Set::ALL {
             // What a listing misses because somebody changed another table meanwhile would stay for good.
@@ -195,7 +201,11 @@ impl Kernel {
                 !matches!(self.sets.elements(set.name(), take), Ok(sets::Listing { interrupted: true, .. }) | Err(_))
             });
             if !complete {
-                self.sets.elements(set.name(), |_| ()).map_err(kernel("to list a set"))?;
+                match self.sets.elements(set.name(), |_| ()) {
+                    Ok(_) => {}
+                    Err(Error { cause: Cause::Gone, .. }) => return Ok(None),
+                    Err(error) => return Err(kernel("to list a set")(error)),
+                }
             }
         }
         // An element that was there before we were: its connections were somebody else's to count.
@@ -203,7 +213,7 @@ impl Kernel {
         for (element, now) in present {
             self.known.insert(element, before.last(&element).unwrap_or(now));
         }
-        Ok(self.change(&Delta::between(&self.known.elements(), wanted)))
+        Ok(Some(self.change(&Delta::between(&self.known.elements(), wanted))))
     }
 
     /// Carries out a change of elements. What fails is told, the rest done. What goes makes room for what comes.

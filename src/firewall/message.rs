@@ -125,6 +125,8 @@ pub enum LoadError {
     NoNft { path: String, why: String },
     /// A program took too long.
     Timeout { program: String, seconds: u64 },
+    /// Somebody killed a program: the kernel does, when memory ends.
+    Killed { program: String },
     /// nft refused the text.
     Invalid { what: String, why: String },
     /// The kernel refused, by netlink.
@@ -145,6 +147,9 @@ impl fmt::Display for LoadError {
             LoadError::NoExpression { what, package } => write!(f, "this kernel has no {what}: install {package}"),
             LoadError::NoNft { path, why } => write!(f, "{path} cannot be run ({why}): install nftables"),
             LoadError::Timeout { program, seconds } => write!(f, "{program} did not end within {seconds} s"),
+            LoadError::Killed { program } => {
+                write!(f, "{program} was killed, perhaps by the kernel for want of memory (see `logread`)")
+            }
             LoadError::Invalid { what, why } => write!(f, "nft refused {what}: {why}"),
             LoadError::Kernel { what, why } => write!(f, "the kernel refused {what}: {why}"),
             LoadError::Publish { path, why } => write!(f, "{path} cannot be written: {why}"),

@@ -86,6 +86,7 @@ impl Tools {
         run(&self.nft, arguments, input, terms).map_err(|trouble| match trouble {
             Trouble::Timeout => timeout(&self.nft, NFT_TIMEOUT),
             Trouble::Hurried => LoadError::Leaving,
+            Trouble::Killed => killed(&self.nft),
             Trouble::Start(error) => LoadError::NoNft { path: self.nft.display().to_string(), why: error.to_string() },
         })
     }
@@ -126,6 +127,7 @@ impl Tools {
             Ok(()) => Ok(()),
             Err(Trouble::Timeout) => Err(timeout(&self.fw4, FW4_TIMEOUT)),
             Err(Trouble::Hurried) => Err(LoadError::Leaving),
+            Err(Trouble::Killed) => Err(killed(&self.fw4)),
             Err(Trouble::Start(error)) => Err(LoadError::Invalid {
                 what: "the reload of fw4".to_owned(),
                 why: format!("{} cannot be run: {error}", self.fw4.display()),
@@ -177,6 +179,7 @@ impl Tools {
             }
             Err(Trouble::Timeout) => Err(silent(timeout(&self.fw4, FW4_TIMEOUT).to_string())),
             Err(Trouble::Hurried) => Err(silent(LoadError::Leaving.to_string())),
+            Err(Trouble::Killed) => Err(silent(killed(&self.fw4).to_string())),
             Err(Trouble::Start(error)) => Err(silent(format!("{} cannot be run: {error}", self.fw4.display()))),
         }
     }
@@ -197,6 +200,10 @@ impl Tools {
     pub fn fw4_chain(&self, chain: &str) -> Result<String, LoadError> {
         Ok(self.nft(&["list", "chain", "inet", "fw4", chain], "")?.stdout)
     }
+}
+
+fn killed(program: &Path) -> LoadError {
+    LoadError::Killed { program: program.display().to_string() }
 }
 
 fn timeout(program: &Path, after: Duration) -> LoadError {

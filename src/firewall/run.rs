@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub enum Trouble {
     Timeout,
     /// Nobody waits for it any more.
     Hurried,
+    /// Somebody else killed it: the kernel, when memory ends.
+    Killed,
 }
 
 /// How long a program may take.
@@ -101,6 +103,9 @@ pub fn run(program: &Path, arguments: &[&str], input: &str, terms: Terms<'_>) ->
         First::End => {}
         First::Timeout => return Err(Trouble::Timeout),
         First::Hurry => return Err(Trouble::Hurried),
+    }
+    if status.signal() == Some(libc::SIGKILL) {
+        return Err(Trouble::Killed);
     }
     Ok(Ended { success: status.success(), stdout: text(stdout)?, stderr: text(stderr)? })
 }
@@ -213,6 +218,12 @@ mod tests {
     fn what_takes_too_long_is_ended() {
         let trouble = run(Path::new("/bin/sleep"), &["100"], "", Duration::from_millis(20));
         assert!(matches!(trouble, Err(Trouble::Timeout)), "{trouble:?}");
+    }
+
+    #[test]
+    fn a_program_that_somebody_killed_is_told_from_one_that_refused() {
+        let trouble = run(Path::new("/bin/sh"), &["-c", "kill -9 $$"], "", MINUTE);
+        assert!(matches!(trouble, Err(Trouble::Killed)), "{trouble:?}");
     }
 
     #[test]

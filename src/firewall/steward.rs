@@ -107,7 +107,7 @@ impl Steward {
             Ok(Reply { kind: Kind::Done, bytes }) => Ok(bytes),
             Ok(reply) => Err(io::Error::other(String::from_utf8_lossy(&reply.bytes).into_owned())),
             Err(Trouble::Start(error)) => Err(error),
-            Err(Trouble::Timeout | Trouble::Hurried) => Err(io::Error::from(io::ErrorKind::TimedOut)),
+            Err(Trouble::Timeout | Trouble::Hurried | Trouble::Killed) => Err(io::Error::from(io::ErrorKind::TimedOut)),
         }
     }
 
@@ -261,6 +261,7 @@ impl Duty {
             Ok(Ended { success: true, stdout, .. }) => Reply::new(Kind::Done, stdout),
             Ok(Ended { stderr, .. }) => Reply::new(Kind::Failed, stderr),
             Err(Trouble::Timeout | Trouble::Hurried) => Reply::new(Kind::Late, ""),
+            Err(Trouble::Killed) => Reply::new(Kind::Trouble, "it was killed"),
             Err(Trouble::Start(error)) => Reply::new(Kind::Trouble, error.to_string()),
         }
     }

@@ -182,6 +182,31 @@ fn whether_the_thread_is_still_there_can_be_seen() {
     });
 }
 
+/// The way that takes most memory is not the one to take where memory has ended.
+#[test]
+fn where_nft_is_killed_nothing_larger_is_tried() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let tools = tools(&folder);
+        At::work(&tools).loads(&enforcing(), &[(udp(1000), State::Allowed)]);
+        // The kernel ends whatever loads.
+        let (script, sizes) = (folder.0.join("nft"), folder.0.join("sizes"));
+        let text = "#!/bin/sh\n[ \"$1\" = -c ] && exit 0\nwc -l < /proc/self/fd/0 >> SIZES\nkill -9 $$\n";
+        std::fs::write(&script, text.replace("SIZES", sizes.to_str().unwrap())).unwrap();
+        must("chmod", &["+x", script.to_str().unwrap()], "");
+        let at = At::work(&Tools { nft: script, ..tools });
+        let flows: Vec<_> = (1000..1500).map(|port| (udp(port), State::Allowed)).collect();
+        let refused = at.load(&plan(), &flows);
+        assert!(matches!(refused, Report::Refused(LoadError::Killed { .. })), "{refused:?}");
+        let tried = std::fs::read_to_string(&sizes).unwrap();
+        assert_eq!(tried.lines().count(), 1, "the swap of chains alone: {tried}");
+        // What was loaded goes on.
+        house.is_dropped_by(1, "glacic", REFUSED);
+        house.arrives(1000);
+    });
+}
+
 #[test]
 fn a_table_that_somebody_mutilated_is_replaced() {
     in_namespace(|| {
