@@ -35,7 +35,7 @@ impl House {
                     self.recount(Some(state), None);
                 }
                 self.warnings.set(Subject::Database, vec![
-                    "the database holds max_flows decided flows: new ones are not kept; forget some or raise the option".to_owned(),
+                    "the database holds max_flows flows: of new ones few are kept, or none; forget some or raise the option".to_owned(),
                 ]);
             }
             Reply::Forgotten(records) => {

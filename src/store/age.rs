@@ -5,7 +5,7 @@
 use rusqlite::{Result, params};
 
 use super::due::Kind;
-use super::{Reply, Store, flows, value};
+use super::{EVICTIONS, Reply, Store, flows, value};
 use crate::control::protocol::FlowCounts;
 use crate::flow::{FlowId, Now, Record, Wall};
 
@@ -13,6 +13,19 @@ use crate::flow::{FlowId, Now, Record, Wall};
 const OLDEST: i64 = 256;
 
 impl Store {
+    /// Makes room for a flow that a packet has made, if it takes no more than [`EVICTIONS`] allows; whether there is any.
+    pub(super) fn make_room_for_one(&mut self, now: Now) -> Result<bool> {
+        let FlowCounts { allowed, pending, denied } = self.counts;
+        let most = u64::try_from(self.limits.max_flows).unwrap_or(u64::MAX);
+        if allowed + pending + denied < most {
+            return Ok(true);
+        }
+        if pending == 0 || !self.evictions.take(EVICTIONS, now.mono) {
+            return Ok(false);
+        }
+        self.make_room(self.limits.max_flows.saturating_sub(1))
+    }
+
     /// Lets the oldest undecided flows go until at most `room` flows are left; whether that was possible.
     pub(super) fn make_room(&mut self, room: usize) -> Result<bool> {
         let mut gone = Vec::new();

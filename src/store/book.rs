@@ -10,6 +10,7 @@ use super::life::Life;
 use super::shadow::Shadow;
 use super::{BATCH_WAIT, Device, Limits, Reply, Request, Seen, Status, destinations, devices, flows, value};
 use crate::control::protocol::FlowCounts;
+use crate::engine::limit::Bucket;
 use crate::flow::{FlowId, Key, Monotonic, Now, Record, State};
 
 /// Names from elsewhere that are kept.
@@ -30,6 +31,8 @@ pub struct Store {
     pub(super) next_id: u32,
     /// Undecided flows, the oldest first, with their age when they were looked up.
     pub(super) oldest: VecDeque<(FlowId, i64)>,
+    /// How many more undecided flows may be pushed out by new ones.
+    pub(super) evictions: Bucket,
     /// What is to be said when the request is done.
     pub(super) news: Vec<Reply>,
 }
@@ -159,7 +162,7 @@ impl Store {
         }
         // A number that was given before would change another flow's row.
         let numbered = value::IDS.contains(&i64::from(record.id.0)) && flows::get(&self.tables, record.id)?.is_none();
-        if !numbered || !self.make_room(self.limits.max_flows.saturating_sub(1))? || !self.add(record, zone, now)? {
+        if !numbered || !self.make_room_for_one(now)? || !self.add(record, zone, now)? {
             self.news.push(Reply::Full { key: record.key });
         }
         Ok(())

@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::control::protocol::FlowCounts;
-use crate::flow::{DeviceMode, FlowId, Mac};
+use crate::flow::{DeviceMode, FlowId, Mac, Rate};
 
 pub use book::Store;
 pub use message::{Decided, DeviceSet, Reply, Request, Seen, Status};
@@ -40,6 +40,10 @@ pub use thread::{Full, Handle, INBOX, spawn};
 
 /// How long a learned flow may wait for its transaction: it is on the flash within ten seconds, a slow flash included.
 pub const BATCH_WAIT: Duration = Duration::from_secs(8);
+
+/// How many flows may push out an undecided one, where no more fit: an attacker who invents them would otherwise have the
+/// flash written without end, and the owner's questions gone within minutes.
+const EVICTIONS: Rate = Rate { count: 60, per: Duration::from_secs(600) };
 
 /// What bounds the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use super::life::Life;
 use super::shadow::Shadow;
 use super::{Limits, Opened, Store, Trouble, destinations, devices, flows, meta, schema, value};
 use crate::control::protocol::FlowCounts;
+use crate::engine::limit::Bucket;
 use crate::flow::{FlowId, Now};
 
 /// Rows of a file that are brought into memory, for each flow that the limit allows: it may have been lowered, and
@@ -135,6 +136,7 @@ impl Loaded {
             opened: now.mono,
             next_id: u32::try_from(next_id).unwrap_or(u32::MAX),
             oldest: VecDeque::new(),
+            evictions: Bucket::full(now.mono),
             news: Vec::new(),
         }
     }

@@ -148,6 +148,38 @@ fn a_flood_of_undecided_flows_keeps_the_file_bounded() {
     assert!(store.shadow.commits <= 7, "{} transactions in 50 seconds", store.shadow.commits);
 }
 
+/// For an hour, somebody invents ten flows a second, with as many hardware addresses as it takes.
+#[test]
+fn a_flood_into_a_full_store_hardly_writes_and_leaves_what_waits_for_the_owner() {
+    let scratch = Scratch::new();
+    let limits = Limits { max_flows: 1000, ..LIMITS };
+    let mut store = crate::store::open(&scratch.database(), limits, at(0)).store;
+    (1..=1000).for_each(|id| drop(insert(&mut store, flow(id, 1, id as u16, State::Pending), at(0))));
+    tick(&mut store, at(10));
+    let (mut refused, mut gone) = (0, 0);
+    for id in 1001..=37_000 {
+        for reply in
+            insert(&mut store, flow(id, (id % 250) as u8, (id % 60_000) as u16, State::Pending), at(u64::from(id) / 10))
+        {
+            match reply {
+                Reply::Full { .. } => refused += 1,
+                Reply::Forgotten(records) => gone += records.len(),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert!((400..=425).contains(&gone), "{gone}");
+    assert_eq!(refused + gone, 36_000);
+    store.flush(at(3_700)).unwrap();
+    let left = in_file(&scratch.database());
+    let old = left.iter().filter(|record| record.id.0 <= 1000).count();
+    assert_eq!((left.len(), old), (1000, 1000 - gone));
+    // Where there is room again, nothing holds anybody up.
+    decide(&mut store, Selection::Ids(vec![left[0].id]), Decision::Forget, at(3_701));
+    let id = store.next_id.max(37_001);
+    assert_eq!(insert(&mut store, flow(id, 9, 1, State::Pending), at(3_701)), []);
+}
+
 #[test]
 fn a_number_is_never_used_twice() {
     let scratch = Scratch::new();
