@@ -44,6 +44,10 @@ pub const STOP_STORE: Duration = Duration::from_secs(4);
 /// Reports and news that wait for the loop. A sender that finds the line full waits; the loop never does.
 const LINE: usize = 64;
 
+const LEARNS_AFRESH: &str = "learning starts afresh: what was denied or blocked by command is not any more";
+const ENFORCES_NOTHING_KNOWN: &str = "nothing is decided any more; learning is off, as it was, so that nothing passes until you \
+     decide (glacic learn on --for 1d learns afresh, glacic allow --pending allows what waits)";
+
 /// What the command line says.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -199,8 +203,8 @@ fn build(
         }
     });
     if let Some(path) = &opened.moved_aside {
-        let afresh = format!("{}, and learning starts afresh", moved_aside(path));
-        warnings.set(Subject::DatabaseMoved, vec![afresh]);
+        let now_then = if learning.is_on() { LEARNS_AFRESH } else { ENFORCES_NOTHING_KNOWN };
+        warnings.set(Subject::DatabaseMoved, vec![format!("{}, and {now_then}", moved_aside(path))]);
     }
     if let Some(trouble) = &opened.trouble {
         warnings.set(Subject::Database, vec![trouble.to_string()]);

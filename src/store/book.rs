@@ -8,6 +8,7 @@ use rusqlite::{Connection, Result, params};
 use super::due::Due;
 use super::life::Life;
 use super::shadow::Shadow;
+use super::spare::Spare;
 use super::{BATCH_WAIT, Device, Limits, Reply, Request, Seen, Status, destinations, devices, flows, value};
 use crate::control::protocol::FlowCounts;
 use crate::engine::limit::Bucket;
@@ -31,6 +32,8 @@ pub struct Store {
     pub(super) next_id: u32,
     /// Undecided flows, the oldest first, with their age when they were looked up.
     pub(super) oldest: VecDeque<(FlowId, i64)>,
+    /// Where what is in `meta` is kept once more.
+    pub(super) spare: Spare,
     /// How many more undecided flows may be pushed out by new ones.
     pub(super) evictions: Bucket,
     /// What is to be said when the request is done.

@@ -13,7 +13,7 @@ CREATE TABLE meta (
 ) WITHOUT ROWID";
 
 /// More than glacic keeps by far: a file with more was made by somebody else.
-const MOST: usize = 64;
+pub const MOST: usize = 64;
 
 /// Everything that is kept, and how many rows made no sense.
 pub fn read(file: &Connection) -> Result<(BTreeMap<String, String>, u32)> {

@@ -20,6 +20,7 @@ mod meta;
 mod open;
 mod schema;
 mod shadow;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod thread;

@@ -10,6 +10,7 @@ use super::due::Due;
 use super::file::{self, Copy, Fault, File};
 use super::life::Life;
 use super::shadow::Shadow;
+use super::spare::Spare;
 use super::{Limits, Opened, Store, Trouble, destinations, devices, flows, meta, schema, value};
 use crate::control::protocol::FlowCounts;
 use crate::engine::limit::Bucket;
@@ -46,7 +47,11 @@ pub fn open(path: &Path, limits: Limits, now: Now) -> Opened {
     };
     let skipped = loaded.skipped;
     let trouble = shadow.trouble().cloned();
-    let mut store = loaded.into_store(shadow, limits, now);
+    let mut store = loaded.into_store(shadow, Spare::of(path), limits, now);
+    if moved_aside.is_some() {
+        store.meta = store.spare.kept();
+        store.due.meta.extend(store.meta.keys().cloned());
+    }
     logged(store.retire(now));
     logged(store.make_room(limits.max_flows));
     store.due.note(now.mono);
@@ -77,7 +82,7 @@ pub fn read_copy(path: &Path, now: Now) -> std::result::Result<Store, Trouble> {
         Fault::Unfit(reason) => Trouble(format!("{} {reason}", path.display())),
         Fault::Unreachable(reason) => Trouble(format!("{}: {reason}", path.display())),
     })?;
-    Ok(loaded.into_store(Shadow::detached(PathBuf::from(path), now.mono), limits, now))
+    Ok(loaded.into_store(Shadow::detached(PathBuf::from(path), now.mono), Spare::of(path), limits, now))
 }
 
 /// What came out of a file.
@@ -116,7 +121,7 @@ impl Loaded {
         Ok(())
     }
 
-    fn into_store(self, shadow: Shadow, limits: Limits, now: Now) -> Store {
+    fn into_store(self, shadow: Shadow, spare: Spare, limits: Limits, now: Now) -> Store {
         let Loaded { tables, life, meta, .. } = self;
         let highest = |table: &str| -> i64 {
             logged(tables.query_row(&format!("SELECT ifnull(max(id), 0) FROM {table}"), [], |row| row.get(0)))
@@ -136,6 +141,7 @@ impl Loaded {
             opened: now.mono,
             next_id: u32::try_from(next_id).unwrap_or(u32::MAX),
             oldest: VecDeque::new(),
+            spare,
             evictions: Bucket::full(now.mono),
             news: Vec::new(),
         }

@@ -231,6 +231,9 @@ impl Store {
         }
         transaction.commit()?;
         self.shadow.commits += 1;
+        if everything || self.due.meta_presses {
+            self.spare.follow(&self.meta);
+        }
         self.due.written(everything);
         if lives {
             self.shadow.uptime = Some(uptime);

@@ -55,6 +55,52 @@ fn what_is_no_database_is_moved_aside() {
     assert!(fs::read_to_string(scratch.0.join("flows.db.damaged-1")).unwrap().starts_with("config"));
 }
 
+/// Otherwise whoever ended learning would have every device trusted anew, after a power cut that hit the database.
+#[test]
+fn the_owners_word_outlives_a_database_that_is_moved_aside() {
+    let scratch = Scratch::new();
+    let word = |value: &str| Request::Meta { key: "learning".to_owned(), value: Some(value.to_owned()), soon: true };
+    let mut store = open(&scratch.database(), at(0)).store;
+    ask(&mut store, word("1 - 1 -"), at(1));
+    ask(&mut store, word("1 - 0 -"), at(2));
+    tick(&mut store, at(20));
+    drop(store);
+    std::fs::write(scratch.database(), "no database").unwrap();
+    for round in 0..2 {
+        let opened = open(&scratch.database(), at(0));
+        assert_eq!((opened.moved_aside.is_some(), opened.counts.denied), (round == 0, 0));
+        assert_eq!(opened.meta.get("learning").map(String::as_str), Some("1 - 0 -"));
+        let mut store = opened.store;
+        store.flush(at(5)).unwrap();
+    }
+    // Whoever removes the database wants to begin anew.
+    std::fs::remove_file(scratch.database()).unwrap();
+    assert_eq!(open(&scratch.database(), at(0)).meta.len(), 0);
+}
+
+#[test]
+fn the_copy_of_the_word_is_written_when_it_says_something_else_and_read_with_care() {
+    let scratch = Scratch::new();
+    let copy = scratch.0.join("flows.db.kept");
+    let mut store = open(&scratch.database(), at(0)).store;
+    store.flush(at(1)).unwrap();
+    assert!(!copy.exists(), "nothing was said");
+    let word = |soon| Request::Meta { key: "learning".to_owned(), value: Some("0 - 1 -".to_owned()), soon };
+    ask(&mut store, word(true), at(2));
+    tick(&mut store, at(20));
+    assert_eq!(std::fs::read_to_string(&copy).unwrap(), "learning 0 - 1 -\n");
+    std::fs::remove_file(&copy).unwrap();
+    ask(&mut store, word(true), at(21));
+    tick(&mut store, at(40));
+    assert!(!copy.exists(), "it has been said");
+    drop(store);
+    for (nonsense, read) in [("\u{0}\nlearning", 0), ("learning 0 - 1 -\n\nx", 1), ("", 0)] {
+        std::fs::write(scratch.database(), "no database").unwrap();
+        std::fs::write(&copy, nonsense).unwrap();
+        assert_eq!(open(&scratch.database(), at(0)).meta.len(), read, "{nonsense:?}");
+    }
+}
+
 #[test]
 fn a_directory_in_its_place_is_moved_aside() {
     let scratch = Scratch::new();
