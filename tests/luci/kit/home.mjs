@@ -44,19 +44,26 @@ export function plugin(method, message) {
 }
 
 /*
- * Milliseconds to grant on a machine that is busy with other things: none on one that starts the plugin and gets its
- * answer within 30 ms, twenty times what it takes beyond that on others.
+ * Milliseconds to grant on a machine that is busy with other things: none on one that starts a small program and reads
+ * its answer within 15 ms, twenty times what it takes beyond that on others. Not a program of glacic's: what that takes
+ * is what the tests ask.
  */
 export async function grace() {
 	const took = [];
 
 	for (let i = 0; i < 7; i++) {
 		const start = performance.now();
-		await plugin('status');
+		await new Promise((resolve, reject) => {
+			const child = spawn('cat', [], { stdio: [ 'pipe', 'pipe', 'ignore' ] });
+			child.on('error', reject);
+			child.stdout.resume();
+			child.on('close', resolve);
+			child.stdin.end('{}');
+		});
 		took.push(performance.now() - start);
 	}
 
-	return 20 * Math.max(0, took.sort((a, b) => a - b)[3] - 30);
+	return 20 * Math.max(0, took.sort((a, b) => a - b)[3] - 15);
 }
 
 /* The same, for tests: the answer, or an error. */
@@ -98,7 +105,7 @@ export class Daemon {
 	}
 
 	async stop() {
-		this.child.kill('SIGTERM');
+		this.child?.kill('SIGTERM');
 		await this.ended;
 	}
 }

@@ -60,11 +60,13 @@ export class Router {
 		this.url = `http://127.0.0.1:${this.server.address().port}`;
 	}
 
-	close() {
+	async close() {
 		clearTimeout(this.timer);
+		if (!this.server)
+			return;
 		this.server.closeAllConnections();
 
-		return new Promise((resolve) => this.server.close(resolve));
+		await new Promise((resolve) => this.server.close(resolve));
 	}
 
 	page(name) {

@@ -28,17 +28,20 @@ export async function begin({ config = BASIC, lang = 'en', database = null, leas
 	const browser = new Browser();
 
 	router.reload = () => daemon.reload();
-	await Promise.all([ daemon.start(), browser.start() ]);
-	await router.listen();
-
-	return {
-		daemon, router, browser,
-		async end() {
-			await browser.stop();
-			await router.close();
-			await daemon.stop();
-		}
+	const end = async () => {
+		await browser.stop();
+		await router.close();
+		await daemon.stop();
 	};
+	try {
+		await Promise.all([ daemon.start(), browser.start() ]);
+		await router.listen();
+	} catch (e) {
+		await end();
+		throw e;
+	}
+
+	return { daemon, router, browser, end };
 }
 
 /* What the console complained about, less what a test expects. */
