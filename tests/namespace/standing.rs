@@ -12,6 +12,7 @@ use crate::kit::daemon::program;
 use crate::kit::network::Family;
 use crate::kit::server::{PingServer, TcpServer, UdpServer};
 use crate::kit::traffic::{Frames, Tcp};
+use crate::kit::wait::{POSITIVE, within};
 use crate::kit::{Config, Daemon, Mode, Network, Placement, eventually, frames, home, queue, settle};
 
 const ALLOWED: u16 = 4000;
@@ -170,15 +171,26 @@ impl<'a> Crowd<'a> {
     fn until(&mut self, what: &str, happened: impl Fn(&Crowd) -> bool) {
         while !happened(self) {
             assert!(self.sent < Crowd::MOST, "not after {} packets: {what}", self.sent);
-            for _ in 0..20 {
-                let mac = Mac([0x02, 0x77, 0, 0, 0, (self.sent % 100) as u8]);
-                let source = self.network.station(0).v4();
-                self.frames.send(&frames::udp(mac, source, 3000, Crowd::FIRST_PORT + self.sent, 0));
-                self.sent += 1;
-            }
-            // A thousand a second may ask.
-            std::thread::sleep(Duration::from_millis(25));
+            self.send_some();
         }
+    }
+
+    fn send_some(&mut self) {
+        for _ in 0..20 {
+            let mac = Mac([0x02, 0x77, 0, 0, 0, (self.sent % 100) as u8]);
+            let source = self.network.station(0).v4();
+            self.frames.send(&frames::udp(mac, source, 3000, Crowd::FIRST_PORT + self.sent, 0));
+            self.sent += 1;
+        }
+        // A thousand a second may ask.
+        std::thread::sleep(Duration::from_millis(25));
+    }
+
+    /// What the server has received, by its kernel's own count: no capture can miss any.
+    fn received(&self) -> u64 {
+        let listing = self.network.server.must("nft", &["list", "counter", "inet", "quiet", "crowd"], "");
+        let number = listing.split_whitespace().skip_while(|word| *word != "packets").nth(1);
+        number.and_then(|number| number.parse().ok()).expect("the counter has a number")
     }
 
     fn arrived(&self) -> usize {
@@ -193,23 +205,37 @@ fn a_queue_that_is_full_lets_pass_what_may_and_only_that() {
     for fail_mode in FailMode::ALL {
         let (network, fw4, config) = home(1, Mode::Queue, Placement::Guard);
         // The server's own answers are not what is tested.
-        network
-            .server
-            .nft("table inet quiet {\n\tchain in {\n\t\ttype filter hook input priority 0; policy drop;\n\t}\n}\n");
+        network.server.nft(&format!(
+            "table inet quiet {{\n\tcounter crowd {{ }}\n\tchain in {{\n\t\ttype filter hook input priority 0; policy drop;\n\
+             \t\tudp dport {}-{} counter name crowd\n\t}}\n}}\n",
+            Crowd::FIRST_PORT,
+            Crowd::FIRST_PORT + Crowd::MOST
+        ));
         let daemon = Daemon::start(&network, &fw4, &fail_mode.set(config.learning(false), &network));
         let mut crowd = Crowd::new(&network);
         daemon.signal(libc::SIGSTOP);
+        let dropped = || {
+            let counted = queue::counters(&network.router, queue::QUEUE).expect("the queue is bound");
+            counted.dropped + counted.user_dropped
+        };
         match fail_mode {
             FailMode::Open => {
-                crowd.until("the queue is full and packets pass", |crowd| crowd.arrived() > 0);
-                let counted = queue::counters(&network.router, queue::QUEUE).expect("the queue is bound");
-                assert_eq!((counted.dropped, counted.user_dropped), (0, 0), "the kernel drops nothing");
+                crowd.until("the queue is full, and packets pass or are lost", |crowd| {
+                    crowd.arrived() > 0 || dropped() > 0
+                });
+                assert_eq!(dropped(), 0, "fail-open: of {} packets the full queue has lost so many", crowd.sent);
+                // And none of a thousand more is lost: each waits or has arrived.
+                (0..50).for_each(|_| crowd.send_some());
+                let found =
+                    within(POSITIVE, || (held(&network) + crowd.received() == u64::from(crowd.sent)).then_some(()));
+                let (held, received, dropped) = (held(&network), crowd.received(), dropped());
+                assert!(
+                    found.is_some() && received >= 1000 && dropped == 0,
+                    "fail-open: of {} packets {held} are held, {received} have arrived, {dropped} were dropped",
+                    crowd.sent
+                );
             }
             FailMode::Closed => {
-                let dropped = || {
-                    let counted = queue::counters(&network.router, queue::QUEUE).expect("the queue is bound");
-                    counted.dropped + counted.user_dropped
-                };
                 crowd.until("the queue is full and packets are dropped", |_| dropped() > 0);
                 assert_eq!(crowd.arrived(), 0, "nothing passes");
             }
