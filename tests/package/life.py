@@ -2,6 +2,8 @@
 processes. The same for every way to install (installers.py)."""
 
 import os
+import signal
+import subprocess
 import time
 import unittest
 from pathlib import Path
@@ -155,8 +157,13 @@ class Life:
         self.root.write("etc/config/firewall", config)
         os.system("ip link add br-new type bridge")
         self.addCleanup(os.system, "ip link del br-new")
-        for action in ("ifdown", "ifup"):
-            self.root.sh(". /etc/hotplug.d/iface/30-glacic", env={"ACTION": action, "INTERFACE": "iot"})
+        hook = ". /etc/hotplug.d/iface/30-glacic"
+        for action in ("ifdown", "ifupdate"):
+            self.root.sh(hook, env={"ACTION": action, "INTERFACE": "iot"})
+        self.assertEqual(self.root.procd.signals, [], "a lease that was renewed is no news")
+        self.root.sh(hook, env={"ACTION": "ifupdate", "INTERFACE": "iot", "IFUPDATE_ADDRESSES": "1"})
+        self.root.sh(hook, env={"ACTION": "ifup", "INTERFACE": "iot"})
+        self.assertEqual(self.root.procd.signals, [1, 1])
         self.root.until(lambda: '"br-new"' in self.guarded(), "br-new is guarded")
         self.assertEqual(self.root.processes(), [pid])
 
@@ -181,6 +188,73 @@ class Life:
         self.assertIn("user glacic, net_admin only", self.service("status").stdout)
         self.assertEqual((self.root.path / "etc/glacic").stat().st_uid, int(number))
         self.assertEqual((self.root.path / "etc/config/glacic").stat().st_uid, 0)
+
+    def test_a_user_that_a_sysupgrade_has_forgotten_is_there_again(self):
+        self.install()
+        users = [line for line in self.root.read("etc/passwd").splitlines() if not line.startswith("glacic:")]
+        self.root.write("etc/passwd", "\n".join(users) + "\n")
+        self.root.edit(("option enabled '0'", "option enabled '1'"))
+        self.service("start")
+        self.root.until(self.root.stands, "the ruleset")
+        self.assertIn("user glacic, net_admin only", self.service("status").stdout)
+
+    def test_settings_are_understood_as_the_daemon_takes_them(self):
+        config = ("config rule_learning 'main'", "config rule_learning"), ("\tlist zone 'lan'\n\tlist zone 'iot'\n", "\toption zone 'lan iot'\n")
+        self.guarding(*config, *self.FALLBACK)
+        self.assertIn('"br-iot"', self.guarded())
+        include = self.root.path / "usr/share/nftables.d/chain-post/input_iot/glacic.nft"
+        text = include.read_text()
+        # The flash was full when it was written.
+        include.write_text("")
+        self.service("reload")
+        self.assertEqual(include.read_text(), text)
+        self.assertEqual(sorted(os.listdir(include.parent)), ["glacic.nft"])
+
+    # ---- stopped when something is wrong
+
+    def dead(self, *changes):
+        """Guarding, and the daemon has died, and procd has not started another."""
+        pid = self.guarding(*changes)
+        self.root.until(lambda: not changes or "glacic: allowed" in self.root.nft("list", "table", "inet", "fw4"), "fw4")
+        (instance,) = self.root.procd.services["glacic"].values()
+        instance.settings = {**instance.settings, "respawn": None}
+        os.kill(pid, 9)
+        self.root.until(lambda: not self.root.processes(), "its end")
+        self.assertTrue(self.guarded(), "decisions outlive it")
+
+    def test_stopped_after_a_death_it_leaves_nothing_either(self):
+        self.dead(*self.FALLBACK)
+        self.service("stop")
+        self.assertNothingLeft()
+
+    def test_stopped_after_a_death_it_leaves_what_fail_mode_closed_promises(self):
+        self.dead(*self.FALLBACK, ("fail_mode 'open'", "fail_mode 'closed'"))
+        self.service("stop")
+        self.assertIn("chain deny", self.guarded(), "what is denied stays denied")
+        self.assertNotIn("glacic", self.root.nft("list", "table", "inet", "fw4"), "and fw4 refuses the rest")
+
+    def test_who_reads_a_list_keeps_nobody_from_starting_and_stopping(self):
+        pid = self.guarding()
+        os.kill(pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, pid, signal.SIGCONT)
+        lock = "flock -n /var/lock/procd_glacic.lock true"
+        for action in ("flows", "status"):
+            reader = subprocess.Popen(["chroot", self.root.path, "/bin/ash", "-c", f"/etc/init.d/glacic {action}"],
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.root.until(lambda: self.asks(reader.pid), "the program that waits for the daemon")
+            self.assertEqual(self.root.sh(lock, check=False).returncode, 0, action)
+            reader.kill()
+            reader.wait()
+
+    def asks(self, pid):
+        """Whether this process, or one that it has started, is glacic."""
+        try:
+            if os.readlink(f"/proc/{pid}/exe").endswith("/usr/sbin/glacic"):
+                return True
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except OSError:
+            return False
+        return any(self.asks(child) for child in children)
 
     # ---- in fw4's chains
 

@@ -85,7 +85,7 @@ class Procd:
 
     def __init__(self, root):
         self.root = root
-        self.services, self.triggers = {}, {}
+        self.services, self.triggers, self.signals = {}, {}, []
         for name in ("procd.in", "procd.out"):
             os.mkfifo(root / "var/run" / name)
         self.log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -146,6 +146,7 @@ class Procd:
         return {}
 
     def signal(self, request):
+        self.signals.append(request.get("signal", signal.SIGHUP))
         for instance in self.services.get(request["name"], {}).values():
             instance.process.send_signal(request.get("signal", signal.SIGHUP))
         return {}

@@ -11,14 +11,21 @@ package_list() {
 	done
 }
 
+user_exists() { grep -q "^$1:" /etc/passwd; }
+
+group_add_next() {
+	grep -q "^$1:" /etc/group || echo "$1:x:32768:" >>/etc/group
+	sed -n "s/^$1:x:\([0-9]*\):.*/\1/p" /etc/group
+}
+
+user_add() { echo "$1:x:${2:-32768}:$3:$1:/var/run/$1:/bin/false" >>/etc/passwd; }
+
 # Users without numbers, as the package asks for them: NAME:GROUP.
 add_group_and_user() {
 	users=$(sed -n 's/^Require-User: //p' "/usr/lib/opkg/info/$pkgname.control" "/lib/apk/packages/$pkgname.rusers" 2>/dev/null)
 	[ -f "/lib/apk/packages/$pkgname.rusers" ] && users=$(cat "/lib/apk/packages/$pkgname.rusers")
 	for user in $users; do
-		grep -q "^${user%%:*}:" /etc/passwd && continue
-		echo "${user#*:}:x:32768:" >>/etc/group
-		echo "${user%%:*}:x:32768:32768::/var/run/${user%%:*}:/bin/false" >>/etc/passwd
+		user_exists "${user%%:*}" || user_add "${user%%:*}" "" "$(group_add_next "${user#*:}")"
 	done
 }
 

@@ -1,6 +1,10 @@
 # Stands in for OpenWrt's /lib/functions/procd.sh: says what a service is in JSON, in the buildroot's words, and hands it
 # to ubus, where the other end (procd.py of these tests) starts and ends processes.
 
+# As there: whoever uses it has the service to itself, for as long as the script runs.
+exec 1000>"/var/lock/procd_$name.lock"
+flock 1000
+
 words() {
 	for _word in "$@"; do
 		printf '%s"%s"' "$_comma" "$(printf %s "$_word" | sed 's/[\\"]/\\&/g')"
