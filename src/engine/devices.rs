@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::flow::{DeviceMode, Mac, Monotonic, Rate, State};
+use crate::flow::{DeviceMode, Mac, Monotonic, Protocol, Rate, State};
 
 use super::limit::Bucket;
 use super::scan::{ALERT_EVERY, Tracker};
@@ -18,12 +18,18 @@ pub const CAPACITY: usize = 1024;
 /// How quickly strangers may become devices: a full house at once, then a trickle.
 pub const NEWCOMERS: Rate = Rate { count: 64, per: Duration::from_secs(320) };
 
+/// Flows without ports (ICMP types, other protocols) that a device may learn: it has a handful of them, and the kernel's sets
+/// for them are small. All numbers there are, of some twenty addresses, would fill them.
+pub const PORTLESS: u32 = 16;
+
 /// One device.
 #[derive(Debug, Clone)]
 pub struct Device {
     /// Its flows that somebody has decided about, and those nobody has.
     pub decided: u32,
     pub pending: u32,
+    /// Those that are decided and have no ports.
+    pub portless: u32,
     pub scan: Tracker,
     /// When its owner was last told that it has all the flows it may have.
     pub full_alert: Option<Monotonic>,
@@ -32,26 +38,39 @@ pub struct Device {
 
 impl Device {
     fn new(now: Monotonic) -> Device {
-        Device { decided: 0, pending: 0, scan: Tracker::default(), full_alert: None, events: Bucket::full(now) }
+        Device {
+            decided: 0,
+            pending: 0,
+            portless: 0,
+            scan: Tracker::default(),
+            full_alert: None,
+            events: Bucket::full(now),
+        }
     }
 
-    fn count(&mut self, state: State) -> &mut u32 {
-        match state {
+    /// What a flow of this protocol counts for.
+    fn counts(&mut self, protocol: Protocol, state: State) -> impl Iterator<Item = &mut u32> {
+        let portless = (state != State::Pending && !protocol.has_ports()).then_some(&mut self.portless);
+        let of_state = match state {
             State::Pending => &mut self.pending,
             State::Allowed | State::Denied => &mut self.decided,
+        };
+        [of_state].into_iter().chain(portless)
+    }
+
+    /// Keeps the counts right when a flow of this protocol appears, changes or goes.
+    pub fn recount(&mut self, protocol: Protocol, before: Option<State>, after: Option<State>) {
+        if let Some(state) = before {
+            self.counts(protocol, state).for_each(|count| *count = count.saturating_sub(1));
+        }
+        if let Some(state) = after {
+            self.counts(protocol, state).for_each(|count| *count = count.saturating_add(1));
         }
     }
 
-    /// Keeps the counts right when a flow appears, changes or goes.
-    pub fn recount(&mut self, before: Option<State>, after: Option<State>) {
-        if let Some(state) = before {
-            let count = self.count(state);
-            *count = count.saturating_sub(1);
-        }
-        if let Some(state) = after {
-            let count = self.count(state);
-            *count = count.saturating_add(1);
-        }
+    /// Whether it may learn another flow of this protocol, of so many in all.
+    pub fn has_room(&self, protocol: Protocol, most: u32) -> bool {
+        self.decided < most && (protocol.has_ports() || self.portless < PORTLESS)
     }
 
     /// Whether it has no flow at all.
@@ -186,7 +205,7 @@ mod tests {
         let mut devices = Devices::new(Monotonic::default());
         for n in 0..5_000 {
             if let Some(device) = devices.known(mac(n), Monotonic::default()) {
-                device.recount(None, Some(State::Allowed));
+                device.recount(Protocol::TCP, None, Some(State::Allowed));
             }
         }
         assert_eq!(devices.len(), CAPACITY);
@@ -208,10 +227,13 @@ mod tests {
     #[test]
     fn counts_follow_the_states() {
         let mut device = Device::new(Monotonic::default());
-        device.recount(None, Some(State::Pending));
-        device.recount(Some(State::Pending), Some(State::Denied));
-        assert_eq!((device.decided, device.pending), (1, 0));
-        device.recount(Some(State::Denied), None);
-        assert!(device.is_blank());
+        for (protocol, portless) in [(Protocol::TCP, 0), (Protocol::ICMP, 1)] {
+            device.recount(protocol, None, Some(State::Pending));
+            assert_eq!((device.decided, device.pending, device.portless), (0, 1, 0));
+            device.recount(protocol, Some(State::Pending), Some(State::Denied));
+            assert_eq!((device.decided, device.pending, device.portless), (1, 0, portless));
+            device.recount(protocol, Some(State::Denied), None);
+            assert!(device.is_blank() && device.portless == 0);
+        }
     }
 }

@@ -53,7 +53,7 @@ impl Engine {
         let id = self.reserve_id();
         let record = new_record(id, key, state, now);
         if let Some(device) = self.devices.get(key.mac) {
-            device.recount(None, Some(state));
+            device.recount(key.protocol, None, Some(state));
         }
         self.remember(&record);
         self.effects.push(Effect::Insert { record, zone: sighting.zone.clone() });
@@ -91,7 +91,7 @@ impl Engine {
     pub fn load(&mut self, record: &Record, now: Now) {
         self.next_id = self.next_id.max(record.id.0.saturating_add(1));
         if let Some(device) = self.devices.known(record.key.mac, now.mono) {
-            device.recount(None, Some(record.state));
+            device.recount(record.key.protocol, None, Some(record.state));
         }
         if record.key.port == Port::Any {
             self.wide.insert((record.key.mac, record.key.protocol), record.state);
@@ -108,7 +108,7 @@ impl Engine {
             let here = self.cache.peek(&key).map(|entry| entry.state);
             let (was, is) = (here.or(before.map(|record| record.state)), after.map(|record| record.state));
             if let Some(device) = self.devices.known(key.mac, now.mono) {
-                device.recount(was, is);
+                device.recount(key.protocol, was, is);
             }
             self.follow(key, after.as_ref());
             if was != is {
@@ -170,7 +170,7 @@ impl Engine {
         let unreported = entry.unreported.saturating_add(1);
         *entry = Entry { id: record.id, state: record.state, origin: record.origin, unreported, ..*entry };
         if let Some(device) = self.devices.get(record.key.mac) {
-            device.recount(Some(was), None);
+            device.recount(record.key.protocol, Some(was), None);
         }
         if was != record.state {
             let (before, after) = (Some(was), Some(record.state));
@@ -196,7 +196,7 @@ impl Engine {
         for key in keys {
             self.cache.remove(key);
             if let Some(device) = self.devices.get(key.mac) {
-                device.recount(Some(State::Pending), None);
+                device.recount(key.protocol, Some(State::Pending), None);
             }
         }
     }
@@ -206,7 +206,7 @@ impl Engine {
         if let Some(entry) = self.cache.remove(key)
             && let Some(device) = self.devices.get(key.mac)
         {
-            device.recount(Some(entry.state), None);
+            device.recount(key.protocol, Some(entry.state), None);
         }
     }
 

@@ -244,7 +244,7 @@ impl Engine {
     fn judge(&mut self, key: Key, known: Option<State>, sighting: &Sighting, now: Now) -> Answer {
         let mut situation = self.situation(&key, known, sighting);
         if let Some(device) = self.devices.get(key.mac) {
-            situation.room = device.decided < self.policy.max_flows_per_device;
+            situation.room = device.has_room(key.protocol, self.policy.max_flows_per_device);
         }
         let Outcome { verdict, becomes } = decide(&situation);
         if let Some(state) = becomes {

@@ -16,6 +16,24 @@ fn a_device_learns_so_many_flows_and_no_more() {
     assert_eq!(engine.packet(&tcp(5), NOON), PASS);
 }
 
+/// The kernel's sets of ICMP types and of protocols are small; a ping that is allowed must find its place there.
+#[test]
+fn a_device_that_sends_every_icmp_type_and_every_protocol_learns_a_handful() {
+    let mut engine = learning();
+    let types = [Protocol::ICMP, Protocol::ICMPV6].map(|protocol| (0..=255).map(move |kind| (protocol, kind)));
+    let others = (0..=255).map(Protocol).filter(|protocol| !protocol.has_ports() && !protocol.has_icmp_types());
+    for (protocol, port) in types.into_iter().flatten().chain(others.map(|protocol| (protocol, 0))) {
+        assert_eq!(engine.packet(&from(LAPTOP, protocol, port), NOON), PASS);
+    }
+    let effects = effects(&mut engine);
+    let allowed = inserted(&effects).iter().filter(|(_, state)| *state == State::Allowed).count();
+    assert_eq!(allowed, devices::PORTLESS as usize);
+    assert_eq!(effects.iter().filter(|effect| matches!(effect, Effect::Kernel { .. })).count(), allowed);
+    // What has ports is bounded by itself.
+    engine.packet(&tcp(443), NOON);
+    assert_eq!(engine.lookup(&key(443)).map(|(_, state)| state), Some(State::Allowed));
+}
+
 #[test]
 fn undecided_flows_of_a_device_are_bounded_too() {
     let mut engine = enforcing();
