@@ -24,9 +24,9 @@ const SCENES = [
 	...[ 'overview', 'pending', 'settings' ].map((name) => ({ name, as: 'guest', session: 'guest' })),
 	{ name: 'pending', as: 'long', set: (router) => stage(router, flows().map((f, i) => (i % 3 ? f : { ...f, device: HOSTILE, names: [ { name: HOSTILE, source: 'sni', confidence: 100 } ] }))) },
 	{ name: 'pending', as: 'many', full: false, set: (router) => stage(router, many()) },
-	{ name: 'pending', as: 'question', full: false, act: (page) => page.getByRole('button', { name: /^Deny all waiting/ }).first().click() },
-	{ name: 'pending', as: 'said', full: false, act: (page) => page.getByRole('button', { name: /^Allow tcp|^Allow udp/ }).first().click() },
-	{ name: 'devices', as: 'rename', full: false, act: (page) => page.getByRole('button', { name: /^Rename/ }).first().click() }
+	{ name: 'pending', as: 'question', full: false, act: (page) => page.locator('.glacic-head .cbi-button-negative').first().click() },
+	{ name: 'pending', as: 'said', full: false, act: (page) => page.locator('.glacic-act .cbi-button-positive').first().click() },
+	{ name: 'devices', as: 'rename', full: false, act: (page) => page.locator('.glacic-act .cbi-button-neutral').first().click() }
 ];
 
 const ACTS = {
