@@ -6,6 +6,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
+use glacic::control::protocol::WarningCode;
 use glacic::flow::query::Filter;
 use glacic::flow::{Port, Protocol, State};
 
@@ -25,6 +26,29 @@ const LONG_LIFE_EVERY: u16 = 17;
 /// Up to half a second. Randomness makes the test find more over time; what it needs is in its messages.
 fn random_pause() -> Duration {
     Duration::from_millis(RandomState::new().hash_one(Instant::now()) % 500)
+}
+
+/// A power cut hit the database of a house that had learned enough.
+#[test]
+fn a_house_that_was_told_to_enforce_does_so_also_with_a_damaged_database() {
+    let (network, fw4, config) = home(1, Mode::Log, Placement::Guard);
+    let config = config.learning(true);
+    let (station, udp) = (network.station(0), UdpServer::new(&network.server, 4000));
+    let daemon = Daemon::start(&network, &fw4, &config);
+    daemon.control.learning(false);
+    daemon.control.deny(station.mac, Protocol::UDP, Port::Number(4000));
+    daemon.stop();
+    std::fs::write(&config.database, "what is left of it").expect("the test's folder can be written");
+
+    let daemon = Daemon::start(&network, &fw4, &config);
+    let status = daemon.control.status();
+    assert!(!status.learning, "{status:?}");
+    let told = status.warnings.iter().find(|warning| warning.code == WarningCode::DatabaseMoved);
+    assert!(told.is_some_and(|warning| warning.message.contains("learning is off")), "{:?}", status.warnings);
+    network.send_udp(station, network.at_server(Family::V4, 4000), 1);
+    daemon.control.reaches(station.mac, Protocol::UDP, 4000, State::Pending);
+    settle();
+    assert!(!udp.has(1), "what was denied is not trusted anew");
 }
 
 #[test]
