@@ -63,8 +63,9 @@ class Packages:
             raise
         lock.write_text(json.dumps(current, indent=1))
         if not whole:
-            # Good for now; the next run looks again.
-            os.utime(lock, (0, 0))
+            # Good for now, and a run in an hour looks again.
+            again = time.time() - FRESH_SECONDS + 3600
+            os.utime(lock, (again, again))
         return current
 
     def _fetch(self) -> tuple[dict[str, str], bool]:
