@@ -27,6 +27,11 @@ const MACHINE: Option<u32> = if cfg!(target_arch = "x86_64") {
 /// x86_64 answers to a second set of numbers, from here on.
 const SECOND_NUMBERS: Option<u32> = if cfg!(target_arch = "x86_64") { Some(0x4000_0000) } else { None };
 
+/// Where 32-bit machines begin with the calls for times after 2038 (asm-generic/unistd.h); the `libc` crate does not name
+/// them.
+#[cfg(target_pointer_width = "32")]
+const LATER: c_long = if cfg!(target_arch = "mips") { 4_403 } else { 403 };
+
 /// Calls that are refused whatever they ask for.
 const REFUSED: &[c_long] = &[
     // Into other processes.
@@ -39,6 +44,8 @@ const REFUSED: &[c_long] = &[
     // Other worlds: file systems, namespaces, handles past the folders.
     libc::SYS_mount,
     libc::SYS_umount2,
+    #[cfg(target_arch = "mips")]
+    libc::SYS_umount,
     libc::SYS_pivot_root,
     libc::SYS_chroot,
     libc::SYS_move_mount,
@@ -53,6 +60,8 @@ const REFUSED: &[c_long] = &[
     libc::SYS_open_by_handle_at,
     libc::SYS_name_to_handle_at,
     libc::SYS_mknodat,
+    #[cfg(any(target_arch = "x86_64", target_arch = "arm", target_arch = "mips"))]
+    libc::SYS_mknod,
     libc::SYS_fanotify_init,
     // Code and data of the kernel.
     libc::SYS_init_module,
@@ -81,6 +90,13 @@ const REFUSED: &[c_long] = &[
     libc::SYS_clock_settime,
     libc::SYS_clock_adjtime,
     libc::SYS_adjtimex,
+    // clock_settime64, clock_adjtime64.
+    #[cfg(target_pointer_width = "32")]
+    (LATER + 1),
+    #[cfg(target_pointer_width = "32")]
+    (LATER + 2),
+    #[cfg(target_arch = "mips")]
+    libc::SYS_stime,
     libc::SYS_sethostname,
     libc::SYS_setdomainname,
     libc::SYS_vhangup,
@@ -89,6 +105,9 @@ const REFUSED: &[c_long] = &[
     libc::SYS_iopl,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_ioperm,
+    // A second way to everything about sockets, whose arguments are out of reach of a filter.
+    #[cfg(target_arch = "mips")]
+    libc::SYS_socketcall,
 ];
 
 /// Threads and programs are made with `clone`; what would put them into another world is refused.

@@ -46,6 +46,25 @@ fn what_is_listed_is_refused_and_nothing_else() {
     }
 }
 
+/// By the numbers of the kernel's tables (arch/*/kernel/syscalls, asm-generic/unistd.h), not by our names for them.
+#[test]
+fn no_call_sets_the_clock() {
+    let calls: &[u32] = if cfg!(target_arch = "mips") {
+        // stime, settimeofday, adjtimex, clock_settime, clock_adjtime, clock_settime64, clock_adjtime64
+        &[4025, 4079, 4124, 4262, 4341, 4404, 4405]
+    } else if cfg!(target_arch = "arm") {
+        &[79, 124, 262, 372, 404, 405]
+    } else if cfg!(target_arch = "x86_64") {
+        &[164, 159, 227, 305]
+    } else {
+        &[170, 171, 112, 266]
+    };
+    let program = program(HERE);
+    for call in calls {
+        assert_eq!(verdict(&program, HERE, *call, 0), NO, "call {call}");
+    }
+}
+
 #[test]
 fn numbers_of_another_machine_are_refused() {
     assert_eq!(verdict(&program(HERE), HERE + 1, libc::SYS_read as u32, 0), NO);
