@@ -86,7 +86,16 @@ fn times_are_as_they_are_written_everywhere() {
 fn a_full_log_holds_nobody_up_and_what_was_left_out_is_counted() {
     let logd = Logd::new("full");
     let logger = Logger::new(Some(&logd.path));
-    // The kernel keeps a few datagrams for a reader that does not read (net.unix.max_dgram_qlen).
+    // How many datagrams the kernel keeps for a reader that does not read (net.unix.max_dgram_qlen, or what the sender may
+    // have under way) is each machine's own affair: here it is some dozen.
+    let socket = logger.syslog.as_ref().unwrap().socket.as_raw_fd();
+    let bytes: libc::c_int = 16 * 1024;
+    // SAFETY: `bytes` is an int of the size that is told, and outlives the call.
+    let done = unsafe {
+        let length = size_of::<libc::c_int>() as libc::socklen_t;
+        libc::setsockopt(socket, libc::SOL_SOCKET, libc::SO_SNDBUF, (&raw const bytes).cast(), length)
+    };
+    assert_eq!(done, 0);
     for _ in 0..150 {
         logger.take(Level::Info, "x".repeat(LONGEST));
     }
