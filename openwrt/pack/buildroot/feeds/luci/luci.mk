@@ -5,7 +5,8 @@ PKG_NAME?=$(notdir $(CURDIR))
 PKG_VERSION?=$(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' $(CURDIR)/../../Cargo.toml)
 PKG_RELEASE?=1
 PKG_LICENSE?=Apache-2.0
-PKG_MAINTAINER?=The glacic authors
+LUCI_MAINTAINER?=OpenWrt LuCI community
+LUCI_URL?=https://github.com/openwrt/luci
 
 include $(INCLUDE_DIR)/package.mk
 
@@ -15,6 +16,8 @@ define Package/$(PKG_NAME)
   TITLE:=$(LUCI_TITLE)
   DEPENDS:=$(LUCI_DEPENDS)
   PKGARCH:=$(LUCI_PKGARCH)
+  URL:=$(LUCI_URL)
+  MAINTAINER:=$(LUCI_MAINTAINER)
 endef
 
 define Package/$(PKG_NAME)/install
@@ -44,6 +47,8 @@ define Package/luci-i18n-$(LUCI_BASENAME)-$(1)
   TITLE:=$(PKG_NAME) - $(1) translation
   DEPENDS:=$(PKG_NAME)
   PKGARCH:=all
+  URL:=$(LUCI_URL)
+  MAINTAINER:=$(LUCI_MAINTAINER)
 endef
 
 define Package/luci-i18n-$(LUCI_BASENAME)-$(1)/install
