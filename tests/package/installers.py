@@ -1,13 +1,16 @@
-"""Ways to bring a package into the root and out again: as opkg does it, or by a real opkg or apk where one is given.
+"""Ways to bring a package into the root and out again: as opkg and as apk do it, or by a real opkg or apk where one is given.
 
-The first follows opkg's order of steps (prerm, files, postrm of the old one, postinst) and its treatment of conffiles.
+The first two follow the order of steps of opkg (prerm, files, postrm of the old one, postinst) and of apk (files, then one
+script; another to remove), and what these do with a configuration that was edited.
 """
 
 import hashlib
-import os
 import shutil
 
+import read_apk
 import read_ipk
+
+REAL = {"opkg": None, "apk": None}  # programs, set by run
 
 
 class Unpack:
@@ -87,6 +90,62 @@ class Unpack:
             file.unlink()
 
 
+class UnpackApk:
+    """What apk does, on one package. Everything below /etc is the owner's once it was edited."""
+
+    suffix = ".apk"
+
+    def __init__(self, root):
+        self.root, self.installed = root, {}
+
+    def script(self, scripts, kind, *versions):
+        if kind in scripts:
+            self.root.write("tmp/script", scripts[kind])
+            self.root.sh(f"sh /tmp/script {' '.join(versions)}")
+
+    def pristine(self, name, files):
+        path = self.root.path / name
+        return name in files and hashlib.sha256(path.read_bytes()).digest() == files[name].get("hash")
+
+    def install(self, file):
+        facts, scripts, files = read_apk.read(file.read_bytes())
+        name, step = facts["name"], "upgrade" if facts["name"] in self.installed else "install"
+        before = self.installed.get(name, (None, {}, {}))[2]
+        self.script(scripts, f"pre-{step}", facts["version"])
+        for place, each in files.items():
+            path = self.root.path / place
+            if "folder" in each:
+                path.mkdir(exist_ok=True)
+                continue
+            if place.startswith("etc/") and path.exists() and not self.pristine(place, before):
+                path = path.with_name(path.name + ".apk-new")
+            path.unlink(missing_ok=True)
+            if "link" in each:
+                path.symlink_to(each["link"])
+            else:
+                path.write_bytes(each["data"])
+                path.chmod(each["mode"])
+        self.purge({place: each for place, each in before.items() if place not in files})
+        self.installed[name] = facts, scripts, files
+        self.script(scripts, f"post-{step}", facts["version"])
+
+    def remove(self, package):
+        facts, scripts, files = self.installed.pop(package)
+        self.script(scripts, "pre-deinstall", facts["version"])
+        self.purge(files)
+        self.script(scripts, "post-deinstall", facts["version"])
+
+    def purge(self, files):
+        """Files, then the folders that are empty without them."""
+        for place, each in reversed(files.items()):
+            path = self.root.path / place
+            if "folder" in each:
+                if len(path.relative_to(self.root.path).parts) > 1 and path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
+            elif not place.startswith("etc/") or not path.exists() or self.pristine(place, files):
+                path.unlink(missing_ok=True)
+
+
 class Real:
     """A program in the root. The packages that glacic depends on are made up: there is nothing in them."""
 
@@ -94,7 +153,7 @@ class Real:
 
     def __init__(self, root):
         self.root = root
-        root.program(os.environ[self.variable], self.place)
+        root.program(REAL[self.name], self.place)
         self.prepare()
 
     def give(self, file):
@@ -104,7 +163,7 @@ class Real:
 
 
 class Opkg(Real):
-    suffix, variable, place = ".ipk", "GLACIC_OPKG", "/bin/opkg"
+    suffix, name, place = ".ipk", "opkg", "/bin/opkg"
 
     def prepare(self):
         (self.root.path / "etc/opkg.conf").write_text(
@@ -124,7 +183,7 @@ class Opkg(Real):
 
 
 class Apk(Real):
-    suffix, variable, place = ".apk", "GLACIC_APK", "/sbin/apk"
+    suffix, name, place = ".apk", "apk", "/sbin/apk"
 
     def prepare(self):
         import sys
@@ -154,5 +213,5 @@ class Apk(Real):
 
 
 def ways():
-    """Those that can be had here."""
-    return [Unpack] + [way for way in (Opkg, Apk) if os.environ.get(way.variable)]
+    """Those that were asked for."""
+    return [Unpack, UnpackApk] + [way for way in (Opkg, Apk) if REAL[way.name]]

@@ -295,7 +295,7 @@ class Life:
                 self.assertEqual(sorted(path for path in left if "/info/" not in path), ["etc/config/glacic", "etc/glacic"])
                 self.assertFalse((self.root.path / "var/run/glacic").exists())
                 self.assertIn("flows.db", os.listdir(self.root.path / "etc/glacic"))
-                for path in ("etc/config/glacic", "etc/config/glacic-opkg", "etc/glacic/flows.db"):
+                for path in ("etc/config/glacic", "etc/config/glacic-opkg", "etc/config/glacic.apk-new", "etc/glacic/flows.db"):
                     (self.root.path / path).unlink(missing_ok=True)
                 os.system(f"rm -rf {self.root.path}/etc/glacic")
 

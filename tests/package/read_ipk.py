@@ -65,6 +65,8 @@ def read(data):
 
     files = untar(gunzip(parts["./data.tar.gz"], "data.tar.gz"), "data.tar.gz")
     must(files[0][0].name in (".", "./"), "data.tar.gz does not begin with its root")
+    names = [member.name.rstrip("/").encode().split(b"/") for member, _ in files]
+    must(names == sorted(names), "data.tar.gz is not sorted")
     seen = set()
     for member, _ in files:
         name = member.name.rstrip("/")

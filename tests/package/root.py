@@ -1,6 +1,6 @@
 """A router's root folder: busybox, the package's surroundings as stand-ins, nft, and a network namespace around it.
 
-`GLACIC_OPENWRT=DIR` takes rc.common, functions.sh, procd.sh, uci and what they need from DIR instead, laid out as on a router.
+With --openwrt DIR, rc.common, functions.sh, procd.sh, uci and what they need are taken from DIR instead, laid out as on a router.
 """
 
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 from procd import Procd
 
 HERE = Path(__file__).parent
+REAL = None  # --openwrt, set by run
 STANDINS = {
     "functions.sh": "lib/functions.sh",
     "config.sh": "lib/config.sh",
@@ -74,9 +75,8 @@ class Root:
             target = self.path / place
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(HERE / "openwrt" / name, target)
-        real = os.environ.get("GLACIC_OPENWRT")
-        if real:
-            shutil.copytree(real, self.path, symlinks=True, dirs_exist_ok=True)
+        if REAL:
+            shutil.copytree(REAL, self.path, symlinks=True, dirs_exist_ok=True)
         self.write("etc/config/firewall", FIREWALL)
         self.write("etc/passwd", "root:x:0:0:root:/root:/bin/ash\nnobody:*:65534:65534:nobody:/var:/bin/false\n")
         self.write("etc/group", "root:x:0:\nnogroup:x:65534:\n")
