@@ -8,11 +8,16 @@ import time
 import unittest
 from pathlib import Path
 
+import formats
 import read_ipk
 from installers import Unpack, ways
 from root import Root
 
-PACKAGES = {}  # by version ("old", "new") and suffix, set by run
+PACKAGES = {}  # by version ("old", "new") and suffix
+
+
+def setUpModule():
+    PACKAGES.update(formats.two_versions())
 
 
 class Life:
@@ -139,9 +144,10 @@ class Life:
 
     def test_killed_it_comes_back_however_often(self):
         pid = self.guarding()
+        self.assertEqual(self.root.procd.pids(), [pid])
         for _ in range(7):
             os.kill(pid, 9)
-            pid = self.root.until(lambda: next((each for each in self.root.processes() if each != pid), None), "another process")
+            pid = self.root.until(lambda: next((each for each in self.root.procd.pids() if each != pid), None), "another process")
         self.root.until(self.root.stands, "the ruleset")
 
     def test_procd_calls_it_after_changes_of_its_own_and_of_the_firewalls_configuration(self):
@@ -298,6 +304,17 @@ class Life:
                 for path in ("etc/config/glacic", "etc/config/glacic-opkg", "etc/config/glacic.apk-new", "etc/glacic/flows.db"):
                     (self.root.path / path).unlink(missing_ok=True)
                 os.system(f"rm -rf {self.root.path}/etc/glacic")
+
+    def test_removed_after_a_death_it_leaves_nothing_either(self):
+        pid = self.guarding(*self.FALLBACK)
+        self.root.until(lambda: "glacic: allowed" in self.root.nft("list", "table", "inet", "fw4"), "fw4")
+        self.root.procd.give_up()
+        os.kill(pid, 9)
+        self.root.until(lambda: not self.root.processes(), "its end")
+        self.assertTrue(self.guarded(), "decisions outlive it")
+        self.installer.remove("glacic")
+        self.assertNothingLeft()
+        self.assertFalse((self.root.path / "var/run/glacic").exists())
 
 
 for each in ways():

@@ -151,6 +151,15 @@ class Procd:
             instance.process.send_signal(request.get("signal", signal.SIGHUP))
         return {}
 
+    def pids(self):
+        return [each.process.pid for service in self.services.values() for each in service.values() if each.running()]
+
+    def give_up(self):
+        """What dies from now on stays dead."""
+        for service in self.services.values():
+            for instance in service.values():
+                instance.wanted = False
+
     def close(self):
         for service in list(self.services.values()):
             for instance in list(service.values()):
