@@ -251,7 +251,8 @@ fn without_one_of_its_threads_the_daemon_does_not_live_on() {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || tell.send(town.house.live()));
     let end = told.recv_timeout(Duration::from_secs(30)).expect("it ends");
-    assert!(matches!(end, Err(Failure::Lost("firewall"))), "{end:?}");
+    // Which of them is found first is their affair.
+    assert!(matches!(end, Err(Failure::Lost(_))), "{end:?}");
 }
 
 impl Town {
