@@ -1,6 +1,6 @@
 #!/bin/sh
 # what: how the daemon lives, and what is no flow, with the kernel's own queue expression
-# cargo-test: namespace kit life not_flows
+# cargo-test: namespace kit life not_flows disguised
 # checks: listed
 # programs: glacic
 # memory: 512
