@@ -86,8 +86,9 @@ def command(machine: Machine, kernel: Path, initrd: Path, memory: int, cpus: int
     """QEMU's command line; `words` go to the kernel's, `more` to its own."""
     line = f"console={machine.console} quiet loglevel=4 panic=-1 {words}"
     if memory < SCARCE:
-        # Its own choice, tmpfs, would take no more than half of the memory.
-        line += " rootfstype=ramfs"
+        # Its own choice, tmpfs, would take no more than half of the memory; and on MIPS a kernel that moves to a random
+        # place may take the initramfs' own.
+        line += " rootfstype=ramfs nokaslr"
     return [
         *machine.qemu, "-accel", "tcg", "-m", str(memory), "-smp", str(cpus), "-nographic", "-no-reboot", "-nic", "none",
         "-kernel", str(kernel), "-initrd", str(initrd), "-append", line, *more,
