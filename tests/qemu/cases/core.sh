@@ -35,6 +35,8 @@ bytes() { cat "$@" | wc -c; }
 
 figure "memory of the router, beside its kernel" "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)" KiB
 house
+# No connection is to end by itself before somebody has looked.
+must sysctl -q -w net.netfilter.nf_conntrack_udp_timeout=600
 configure "option inline_mode '1'
 	option fail_mode 'closed'
 	option learning_mode '1'"
