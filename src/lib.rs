@@ -24,6 +24,8 @@ pub mod config;
 pub mod control;
 #[cfg(target_os = "linux")]
 pub mod daemon;
+#[cfg(test)]
+mod effort;
 pub mod engine;
 pub mod firewall;
 pub mod flow;

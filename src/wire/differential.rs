@@ -125,7 +125,7 @@ fn transport(protocol: IpNumber, payload: &[u8]) -> Option<(u16, u16, Stage)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2048))]
+    #![proptest_config(ProptestConfig::with_cases(crate::effort::times(2048, 64)))]
 
     #[test]
     fn what_they_build_both_read_alike(plan in plan()) {

@@ -138,7 +138,7 @@ fn a_flood_of_undecided_flows_keeps_the_file_bounded() {
     let scratch = Scratch::new();
     let limits = Limits { max_flows: 100, ..LIMITS };
     let mut store = crate::store::open(&scratch.database(), limits, at(0)).store;
-    for id in 1..=5000 {
+    for id in 1..=crate::effort::times(5000, 1000) {
         let now = at(u64::from(id) / 100);
         insert(&mut store, flow(id, (id % 7) as u8, (id % 60_000) as u16, State::Pending), now);
         tick(&mut store, now);
