@@ -4,7 +4,7 @@
 # checks: listed
 # programs: glacic
 # memory: 512
-# seconds: 1200
+# seconds: 2400
 . /lib.sh
 
 export GLACIC_QUEUE=native GLACIC_BIN=/bin/glacic
