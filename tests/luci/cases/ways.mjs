@@ -128,7 +128,7 @@ test('the detail of a flow says whether it passes now, and why', async () => {
 test('a browser whose clock is wrong tells the right times', async () => {
 	const page = await home.browser.open(home.router, 'flows', { ready: null, init: () => {
 		const now = Date.now;
-		Date.now = () => now() - 86400000;
+		Date.now = () => now() + 86400000;
 	} });
 
 	await page.locator('tr[data-key] .glacic-last').first().waitFor();
@@ -181,7 +181,7 @@ test('the template is what the app says, and German is complete', async () => {
 });
 
 /* German words are the longest. */
-test('the pages speak German where LuCI does, no wider than a phone, and name every control for those who cannot see', async () => {
+test('the pages speak German where LuCI does, no wider than a phone, and name every control for those who cannot see', async (t) => {
 	const router = new Router({ luci: process.env.LUCI_DIR || null, lang: 'de' });
 	const words = {
 		overview: 'glacic ist an und', pending: 'Nichts wartet auf eine Entscheidung.', flows: 'Was jedes Gerät tut', devices: 'Zuletzt gesehen',
@@ -189,6 +189,7 @@ test('the pages speak German where LuCI does, no wider than a phone, and name ev
 	};
 
 	await router.listen();
+	t.after(() => router.close());
 	for (const name of PAGES) {
 		const page = await home.browser.open(router, name, { viewport: { width: 375, height: 812 } });
 
@@ -212,7 +213,6 @@ test('the pages speak German where LuCI does, no wider than a phone, and name ev
 		assert.deepEqual(faults(page), [], name);
 		await page.context().close();
 	}
-	await router.close();
 });
 
 test('with the daemon down every page says so, goes grey, and comes back by itself', async () => {
