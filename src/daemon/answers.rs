@@ -64,7 +64,14 @@ impl House {
 
     /// A page of flows, after the kernel has said how often they were used.
     fn list(&mut self, client: Client, query: Query) {
-        if !self.kernel.is_loaded() || self.now.mono.since(self.counted) < FRESH {
+        let stale = self.now.mono.since(self.counted) >= FRESH;
+        if stale {
+            // Of what is undecided the kernel knows nothing: the engine has seen it itself.
+            self.engine.report();
+            self.settle(None);
+            self.send_seen();
+        }
+        if !stale || !self.kernel.is_loaded() {
             return self.ask_store(client, Errand::Store, |ticket| store::Request::List { ticket, query });
         }
         let ticket = self.errands.begin(client, Errand::Counters { query });

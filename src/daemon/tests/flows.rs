@@ -119,3 +119,23 @@ fn a_listing_that_waits_for_counts_survives_a_new_load() {
     town.house.store_reply(Reply::Listed { ticket: ticket.expect("the store was asked"), result: Ok("[]".to_owned()) });
     assert_eq!(answer(&client), "{\"result\":[]}\n");
 }
+
+/// Only decided flows have counters in the kernel: a page of what waits would otherwise show when it was seen minutes ago.
+#[test]
+fn a_listing_knows_when_an_undecided_flow_was_last_seen() {
+    let mut town = Town::loaded("lately-seen");
+    town.house.engine.set_learning(false);
+    town.house.engine.load(&record(1, 443, State::Pending), NOON);
+    town.house.now =
+        Now { mono: NOON.mono.after(Duration::from_secs(10)), wall: Wall { seconds: NOON.wall.seconds + 10 } };
+    town.packet(443);
+    let _client = town.client("{\"method\":\"flow_list\"}\n");
+    town.fill_counters();
+    let told: Vec<store::Request> = town.store.try_iter().collect();
+    let seen = told.iter().position(|request| match request {
+        store::Request::Seen(seen) => seen.iter().any(|seen| seen.key == key(443) && seen.at == town.house.now.wall),
+        _ => false,
+    });
+    let list = told.iter().position(|request| matches!(request, store::Request::List { .. }));
+    assert!(seen.is_some() && seen < list, "{told:?}");
+}

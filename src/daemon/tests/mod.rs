@@ -263,6 +263,11 @@ impl Town {
         });
         let ticket = asked.expect("the store was asked for what is decided");
         self.house.store_reply(Reply::Decisions { ticket, chunk: Vec::new(), last: true });
+        self.fill_counters();
+    }
+
+    /// Plays the kernel whose counters are asked for: they are all nothing, and the ruleset stands.
+    fn fill_counters(&mut self) {
         let tickets: Vec<_> = self
             .told()
             .into_iter()
