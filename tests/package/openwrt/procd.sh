@@ -2,6 +2,7 @@
 # to ubus, where the other end (procd.py of these tests) starts and ends processes.
 
 # As there: whoever uses it has the service to itself, for as long as the script runs.
+# shellcheck disable=SC3023 # busybox ash knows them
 exec 1000>"/var/lock/procd_$name.lock"
 flock 1000
 
