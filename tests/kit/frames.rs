@@ -59,7 +59,16 @@ pub fn udp(mac: Mac, source: Ipv4Addr, source_port: u16, port: u16, number: u64)
 
 /// A TCP segment without payload.
 pub fn tcp(mac: Mac, source: Ipv4Addr, source_port: u16, port: u16, flags: u8) -> Vec<u8> {
-    let mut segment = Vec::with_capacity(20);
+    let mut pseudo = Vec::with_capacity(12);
+    pseudo.extend(source.octets());
+    pseudo.extend(SERVER_V4.octets());
+    pseudo.extend([0, 6, 0, 20]);
+    ipv4(mac, source, 6, &segment(pseudo, (source_port, port), flags, &[]))
+}
+
+/// A TCP segment with its checksum; `pseudo` is what of the packet around it is summed too.
+fn segment(pseudo: Vec<u8>, (source_port, port): (u16, u16), flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut segment = Vec::with_capacity(20 + payload.len());
     segment.extend(source_port.to_be_bytes());
     segment.extend(port.to_be_bytes());
     segment.extend(1000u32.to_be_bytes());
@@ -67,14 +76,12 @@ pub fn tcp(mac: Mac, source: Ipv4Addr, source_port: u16, port: u16, flags: u8) -
     segment.extend([0x50, flags]);
     segment.extend(1024u16.to_be_bytes());
     segment.extend([0, 0, 0, 0]);
-    let mut summed = Vec::with_capacity(32);
-    summed.extend(source.octets());
-    summed.extend(SERVER_V4.octets());
-    summed.extend([0, 6, 0, 20]);
+    segment.extend(payload);
+    let mut summed = pseudo;
     summed.extend(&segment);
     let sum = checksum(&summed);
     segment[16..18].copy_from_slice(&sum.to_be_bytes());
-    ipv4(mac, source, 6, &segment)
+    segment
 }
 
 /// A frame to the router with an IPv6 packet for the server.
@@ -93,24 +100,12 @@ pub fn ipv6(mac: Mac, source: Ipv6Addr, next: u8, payload: &[u8]) -> Vec<u8> {
 
 /// A TCP segment for an IPv6 packet, from source port 5555.
 pub fn tcp6(source: Ipv6Addr, port: u16, flags: u8, payload: &[u8]) -> Vec<u8> {
-    let mut segment = Vec::with_capacity(20 + payload.len());
-    segment.extend(5555u16.to_be_bytes());
-    segment.extend(port.to_be_bytes());
-    segment.extend(1000u32.to_be_bytes());
-    segment.extend(2000u32.to_be_bytes());
-    segment.extend([0x50, flags]);
-    segment.extend(1024u16.to_be_bytes());
-    segment.extend([0, 0, 0, 0]);
-    segment.extend(payload);
-    let mut summed = Vec::with_capacity(40 + segment.len());
-    summed.extend(source.octets());
-    summed.extend(SERVER_V6.octets());
-    summed.extend((segment.len() as u32).to_be_bytes());
-    summed.extend([0, 0, 0, 6]);
-    summed.extend(&segment);
-    let sum = checksum(&summed);
-    segment[16..18].copy_from_slice(&sum.to_be_bytes());
-    segment
+    let mut pseudo = Vec::with_capacity(40);
+    pseudo.extend(source.octets());
+    pseudo.extend(SERVER_V6.octets());
+    pseudo.extend((20 + payload.len() as u32).to_be_bytes());
+    pseudo.extend([0, 0, 0, 6]);
+    segment(pseudo, (5555, port), flags, payload)
 }
 
 /// The same behind 512 bytes of destination options that whoever gets them is to skip: more than is copied of a packet.
