@@ -31,7 +31,7 @@ def is_native(machine: Machine) -> bool:
     return machine.target == platform.machine()
 
 
-def library(name: str) -> Path | None:
+def find_library(name: str) -> Path | None:
     """A shared library of the host, as its loader finds it."""
     listing = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True).stdout
     for line in listing.splitlines():

@@ -37,7 +37,7 @@ class Packages:
         """The programs that every guest has, by their paths in it."""
         return {path: self.folders[package] / path for package, path in TOOLS.items()}
 
-    def library(self, name: str) -> Path | None:
+    def find_library(self, name: str) -> Path | None:
         """A shared library or loader, by its file name."""
         for folder in self.folders.values():
             for place in ("lib", "usr/lib", "lib64"):

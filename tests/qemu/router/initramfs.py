@@ -92,10 +92,10 @@ class Initramfs:
                 archive.file(target, file, 0o755)
 
     def _library(self, name: str, program: Path) -> Path:
-        places = [self.packages.library]
+        places = [self.packages.find_library]
         if self.programs.hosts_tests:
             # The host's C library runs Debian's older programs as well, and the other way round would not hold.
-            places.insert(0 if name.startswith(build.RUNTIME) else 1, build.library)
+            places.insert(0 if name.startswith(build.RUNTIME) else 1, build.find_library)
         for place in places:
             if file := place(name):
                 return file

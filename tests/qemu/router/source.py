@@ -43,7 +43,7 @@ class Sources:
         """The programs that every guest has, by their paths in it. There is no `conntrack` among them."""
         return {"bin/busybox": self._tools / "busybox", "usr/sbin/nft": self._tools / "nft", "bin/ip": self._tools / "ip"}
 
-    def library(self, _name: str) -> Path | None:
+    def find_library(self, _name: str) -> Path | None:
         return None
 
     def _built(self, what: str, recipe: tuple[str, ...], files: Callable[[], list[str]], build: Callable[[Path, Path], None], refresh: bool) -> Path:
