@@ -43,6 +43,7 @@ use super::ruleset::{ruleset, sets as sets_text, swap, whole};
 use super::set::{Answer, Set, Shape, TABLE, schema};
 
 mod asking;
+mod ended;
 
 /// How often a listing is begun anew because the ruleset changed meanwhile.
 const LISTINGS: usize = 4;

@@ -48,15 +48,26 @@ impl Denied {
         denied
     }
 
+    /// What of it is denied still.
+    pub fn still(mut self, denies: impl Fn(&Subject) -> bool) -> Denied {
+        self.0.values_mut().for_each(|subjects| subjects.retain(&denies));
+        self.0.retain(|_, subjects| !subjects.is_empty());
+        self
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Ends every connection of what is denied, and tells of those that lived and of what went wrong.
+/// Ends every connection of what is denied, and tells of those that lived and of what went wrong. A device that may do
+/// everything keeps its own.
 pub fn cut(kernel: &mut Kernel, denied: &Denied) -> Vec<Report> {
     let mut reports = Vec::new();
     for (mac, subjects) in &denied.0 {
+        if kernel.trusts(*mac) {
+            continue;
+        }
         match cut_device(kernel, *mac, subjects) {
             Ok(counts) => {
                 let cut = subjects.iter().zip(counts).filter(|(_, connections)| *connections > 0);
@@ -94,12 +105,14 @@ fn cut_device(kernel: &mut Kernel, mac: Mac, subjects: &[Subject]) -> Result<Vec
             }
         },
     )?;
+    // First the other end's way to begin them anew. Where that fails they end all the same, and it is told.
+    let ended = kernel.end_answers(doomed.iter().map(|(_, connection)| connection));
     for (index, connection) in &doomed {
         if let (true, Some(count)) = (conntrack.delete(connection)?, counts.get_mut(*index)) {
             *count += 1;
         }
     }
-    Ok(counts)
+    ended.map(|()| counts)
 }
 
 /// Whether a connection of the device belongs to what is denied.

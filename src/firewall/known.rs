@@ -52,6 +52,11 @@ impl Known {
         self.elements.get(place).is_some_and(|entry| entry.answer == Some(Answer::Deny))
     }
 
+    /// Whether what is there is allowed.
+    pub fn allows(&self, place: &Place) -> bool {
+        self.elements.get(place).is_some_and(|entry| entry.answer == Some(Answer::Allow))
+    }
+
     /// The last reading of an element's counter.
     pub fn last(&self, element: &Element) -> Option<u32> {
         self.elements.get(&element.place).filter(|entry| entry.answer == element.answer).map(|entry| entry.reading)

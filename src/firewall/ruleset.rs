@@ -1,12 +1,14 @@
 //! The ruleset as nft text: a pure function of the plan.
 //!
 //! ```text
-//! forward ─┐  whole_devices, flows: decided ──► accept, allow (marked, then accepted) or deny
+//! output ──┐
+//! forward ─┤  ended4, ended6: answers to what a denial has ended ──► deny
+//!          │  whole_devices, flows: decided ──► accept, allow (marked, then accepted) or deny
 //! input ───┴─► decide ─► flows_icmp… ─► ask ─┬─► unasked  (undecided, and nobody can be asked) ─► refuse
 //!                                            └─► return   (on to fw4)
 //! ```
 //!
-//! The order is that of how often it is needed: a decided flow of the usual kind meets two lookups and nothing else. What
+//! The order is that of how often it is needed: a decided flow of the usual kind meets three lookups and nothing else. What
 //! only the undecided need (which addresses a device has, whether its own is one) stands behind them.
 //!
 //! In guard placement `return` lets a packet through to fw4 and `refuse` drops what nobody has allowed. In fallback
@@ -21,7 +23,7 @@ use super::elements::{self, Element};
 use super::includes::includes;
 use super::matches::{baseline, interfaces, networks};
 use super::plan::{Ask, Plan};
-use super::set::{self, ALLOW, Answer, DENY, NO_MAC, TABLE};
+use super::set::{self, ALLOW, Answer, DENY, ENDED4, ENDED6, NO_MAC, TABLE};
 
 /// The prefix of log records in guard placement.
 pub const LOG_PREFIX: &str = "glacic: ";
@@ -39,7 +41,7 @@ const DECIDED: [&str; 2] = [
 const NOT_OPENING: &str = "tcp flags & (fin | syn | rst | ack) != syn";
 
 /// Every chain a table of ours can have, callers before the called.
-const CHAINS: [&str; 7] = ["forward", "input", "decide", "unasked", "refuse", ALLOW, DENY];
+const CHAINS: [&str; 8] = ["forward", "input", "output", "decide", "unasked", "refuse", ALLOW, DENY];
 /// Those of them that elements of the sets lead to: they are there before these, and cannot be deleted.
 const LED_TO: [&str; 2] = [ALLOW, DENY];
 
@@ -109,7 +111,9 @@ fn chains(plan: &Plan) -> String {
 /// What makes a chain a base chain.
 fn hook(chain: &str) -> String {
     match chain {
-        "forward" | "input" => format!("\t\ttype filter hook {chain} priority filter - 10; policy accept;\n"),
+        "forward" | "input" | "output" => {
+            format!("\t\ttype filter hook {chain} priority filter - 10; policy accept;\n")
+        }
         _ => String::new(),
     }
 }
@@ -119,6 +123,7 @@ fn chain_list(plan: &Plan) -> Vec<(&'static str, Vec<String>)> {
     let mut chains = vec![("forward", base(plan, Vec::new()))];
     if plan.guard_input {
         chains.push(("input", base(plan, never_refused(plan))));
+        chains.push(("output", open_end()));
     }
     chains.push(("decide", decide(plan)));
     if plan.placement == Placement::Guard {
@@ -141,10 +146,8 @@ fn base(plan: &Plan, exempt: Vec<String>) -> Vec<String> {
     let Some(guarded) = interfaces(plan.guarded.iter().map(|guarded| guarded.interface.as_str())) else {
         return vec!["return comment \"glacic: nothing is guarded\"".to_owned()];
     };
-    let mut rules = vec![
-        "ct state established,related return comment \"glacic: only the first packet is judged\"".to_owned(),
-        format!("iifname != {guarded} return comment \"glacic: not guarded\""),
-    ];
+    let mut rules = open_end();
+    rules.push(format!("iifname != {guarded} return comment \"glacic: not guarded\""));
     let group_address = match plan.placement {
         Placement::Guard => "goto refuse",
         Placement::Fallback => {
@@ -162,6 +165,21 @@ fn base(plan: &Plan, exempt: Vec<String>) -> Vec<String> {
         format!("ether saddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 {group_address} comment \"glacic: a group address is no device\""),
         format!("counter name {NO_MAC} comment \"glacic: no hardware address, no flow\""),
     ]);
+    rules
+}
+
+/// What every base chain begins with. When a denial ends a connection, the other end does not know: what it sends then, an
+/// answer under way or a repetition, is the first packet of a connection to the kernel, and the device's own packets would
+/// be answers in that. It stays ended for as long as the other end goes on, and an hour.
+fn open_end() -> Vec<String> {
+    let mut rules =
+        vec!["ct state established,related return comment \"glacic: only the first packet is judged\"".to_owned()];
+    for (family, set) in [("ip", ENDED4), ("ip6", ENDED6)] {
+        let key = format!("{family} saddr . {family} daddr . meta l4proto . th sport . th dport");
+        rules.push(format!(
+            "{key} @{set} update @{set} {{ {key} }} goto {DENY} comment \"glacic: answers what a denial has ended\""
+        ));
+    }
     rules
 }
 

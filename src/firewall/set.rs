@@ -8,13 +8,18 @@ use crate::config::settings::Placement;
 use super::plan::{Limits, Plan};
 
 /// Changes with every change of a set's name, type or flags: tables of another schema are replaced as a whole.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// The set and object names below live in this table.
 pub const TABLE: &str = "glacic";
 
 /// Counts packets of guarded interfaces that carry no hardware address.
 pub const NO_MAC: &str = "no_mac";
+
+/// Answers to connections that a denial has ended, by family: as their packets arrive, source, destination, protocol and
+/// both ports.
+pub const ENDED4: &str = "ended4";
+pub const ENDED6: &str = "ended6";
 
 /// The chains that elements lead to.
 pub const ALLOW: &str = "allow";
@@ -169,6 +174,14 @@ pub fn definitions(limits: Limits, elements: impl Fn(Set) -> String) -> String {
         devices.saturating_mul(4),
         devices.saturating_mul(8),
     );
+    for (name, address) in [(ENDED4, "ipv4_addr"), (ENDED6, "ipv6_addr")] {
+        let _ = write!(
+            text,
+            "\tset {name} {{\n\t\ttype {address} . {address} . inet_proto . inet_service . inet_service\n\t\tsize {}\n\
+             \t\tflags dynamic,timeout\n\t\ttimeout 1h\n\t\tcomment \"answers to connections that a denial has ended\"\n\t}}\n",
+            devices.saturating_mul(8),
+        );
+    }
     for set in Set::ALL {
         let (kind, answer, counter) =
             if set.decides() { ("map", " : verdict", "\t\tcounter\n") } else { ("set", "", "") };

@@ -28,7 +28,7 @@ use super::set::TABLE;
 pub const INBOX: usize = 256;
 
 /// A connection can begin between the denial and the first look at the connections.
-const SECOND_LOOK: Duration = Duration::from_millis(200);
+pub(super) const SECOND_LOOK: Duration = Duration::from_millis(200);
 /// Whoever removes our table may be about to load another: the firewall's restart does.
 const SETTLE: Duration = Duration::from_millis(250);
 
@@ -348,6 +348,7 @@ impl Thread {
     fn look_again<W: Fn()>(&mut self, out: &Out<W>) -> Next {
         while self.second_looks.front().is_some_and(|(when, _)| *when <= Instant::now()) {
             let Some((_, denied)) = self.second_looks.pop_front() else { break };
+            let denied = denied.still(|subject| self.kernel.denies(subject));
             for report in cut(&mut self.kernel, &denied) {
                 if out.send(report) == Next::End {
                     return Next::End;

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-pub use self::entry::{Connection, connection};
+pub use self::entry::{Connection, Ends, connection};
 use super::attributes::{Message, messages};
 use super::exchange::{Exchange, failed, refused};
 use super::message::{ACKNOWLEDGE, Builder, REQUEST};

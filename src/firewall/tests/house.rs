@@ -67,21 +67,25 @@ impl House {
         let house = House { client: Space::new(), server: Space::new() };
         let ip = |line: String| drop(must("ip", &line.split(' ').collect::<Vec<_>>(), ""));
         ip("link set lo up".to_owned());
-        for (space, name, subnet, mac) in [
-            (&house.client, "br-lan", "192.168.1", CLIENT),
-            (&house.server, "wan0", "198.51.100", Mac([2, 0, 0, 0, 0, 9])),
+        for (space, name, subnet, subnet6, mac) in [
+            (&house.client, "br-lan", "192.168.1", "fd00:1:", CLIENT),
+            (&house.server, "wan0", "198.51.100", "fd00:2:", Mac([2, 0, 0, 0, 0, 9])),
         ] {
             ip(format!("link add {name} type veth peer name eth0 address {mac} netns {}", space.path));
             ip(format!("addr add {subnet}.1/24 dev {name}"));
+            ip(format!("addr add {subnet6}:1/64 dev {name} nodad"));
             ip(format!("link set {name} up"));
             space.run(move || {
                 let ip = |line: String| drop(must("ip", &line.split(' ').collect::<Vec<_>>(), ""));
                 ip(format!("addr add {subnet}.2/24 dev eth0"));
+                ip(format!("addr add {subnet6}:2/64 dev eth0 nodad"));
                 ip("link set eth0 up".to_owned());
                 ip(format!("route add default via {subnet}.1"));
+                ip(format!("route add default via {subnet6}:1"));
             });
         }
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+        std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
         house
     }
 

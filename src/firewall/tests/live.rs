@@ -6,7 +6,7 @@ use crate::config::settings::{FailMode, Placement};
 use crate::flow::{DeviceMode, Key, Mac, Port, Protocol, State};
 
 use super::at::{At, enforcing, table, udp};
-use super::house::{CLIENT, House, SERVER};
+use super::house::{CLIENT, House};
 use super::support::{Folder, in_namespace, must, plan, tools};
 use crate::firewall::message::{Change, Damage, LoadError, Report, Request, Subject};
 use crate::firewall::nft::Tools;
@@ -265,104 +265,6 @@ fn a_full_set_is_told_flow_by_flow() {
                 other => panic!("{other:?}"),
             }
         }
-    });
-}
-
-#[test]
-fn a_denial_ends_connections_that_live() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
-        at.loads(&plan(), &[]);
-        house.arrives(1000);
-        house.arrives(1001);
-        let live = || must("conntrack", &["-L"], "");
-        assert!(live().contains("dport=1000") && live().contains("dport=1001"));
-        let cut = at.change(udp(1000), Some(State::Allowed), Some(State::Denied));
-        assert_eq!(cut, Report::Cut { what: Subject::Flow(udp(1000)), connections: 1, trouble: None });
-        let applied = at.next();
-        assert!(matches!(applied, Report::Applied { .. }), "done only when nothing runs any more: {applied:?}");
-        assert!(!live().contains("dport=1000") && live().contains("dport=1001"), "{}", live());
-        // The whole device.
-        let block =
-            Request::Device { ticket: None, mac: CLIENT, before: DeviceMode::Default, after: DeviceMode::Block };
-        assert_eq!(at.ask(block), Report::Cut { what: Subject::Device(CLIENT), connections: 1, trouble: None });
-        assert!(!live().contains(SERVER), "{}", live());
-    });
-}
-
-/// Decided flows are never asked about, so no packet has shown whose they are; nor has any of what is behind a device.
-#[test]
-fn a_denial_ends_connections_of_decided_flows_and_of_what_is_behind_the_device() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
-        at.loads(&enforcing(), &[(udp(1000), State::Allowed)]);
-        house.arrives(1000);
-        must("ip", &["route", "add", "10.50.0.0/16", "via", "192.168.1.2"], "");
-        for source in ["10.50.0.7", "10.51.0.7"] {
-            let entry = format!("-I -p udp -s {source} -d {SERVER} --sport 5 --dport 1000 -t 60");
-            must("conntrack", &entry.split(' ').collect::<Vec<_>>(), "");
-        }
-        assert!(!must("nft", &["list", "set", "inet", "glacic", "dev4"], "").contains("elements"));
-        let cut = at.change(udp(1000), Some(State::Allowed), Some(State::Denied));
-        assert_eq!(cut, Report::Cut { what: Subject::Flow(udp(1000)), connections: 2, trouble: None });
-        let live = must("conntrack", &["-L"], "");
-        assert!(live.contains("src=10.51.0.7") && !live.contains("src=10.50.0.7"), "{live}");
-    });
-}
-
-/// A connection that begins between the set and the first look is found by the second.
-#[test]
-fn a_denial_looks_twice() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
-        at.loads(&plan(), &[]);
-        house.arrives(1001);
-        at.change(udp(1000), None, Some(State::Denied));
-        let entry = format!("-I -p udp -s 192.168.1.2 -d {SERVER} --sport 5 --dport 1000 -t 60");
-        must("conntrack", &entry.split(' ').collect::<Vec<_>>(), "");
-        assert_eq!(at.next(), Report::Cut { what: Subject::Flow(udp(1000)), connections: 1, trouble: None });
-    });
-}
-
-/// A denied device that speaks while the table is away has connections, which the table's return must end: established
-/// packets are not asked about.
-#[test]
-fn what_is_denied_and_began_while_nothing_was_guarded_ends_with_the_load() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
-        let flows = [(udp(1000), State::Denied), (udp(1001), State::Allowed)];
-        let cut = |what| Report::Cut { what, connections: 1, trouble: None };
-        // A firewall as every router has one: without it, nothing is tracked yet.
-        let other = "table inet other {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n\
-            \t\tct state established accept\n\t}\n}\n";
-        must("nft", &["-f", "-"], other);
-        house.arrives(1000);
-        house.arrives(1001);
-        assert_eq!(at.load(&enforcing(), &flows), cut(Subject::Flow(udp(1000))));
-        assert!(matches!(at.next(), Report::Loaded { .. }));
-        let live = || must("conntrack", &["-L"], "");
-        assert!(!live().contains("dport=1000") && live().contains("dport=1001"), "{}", live());
-        house.is_dropped_by(1000, "glacic", DENIED);
-        // The table went, and with it the guard.
-        must("nft", &["delete", "table", "inet", "glacic"], "");
-        house.arrives(1000);
-        at.loads(&enforcing(), &flows);
-        house.is_dropped_by(1000, "glacic", DENIED);
-        assert!(!live().contains("dport=1000"), "{}", live());
-        // The interface was not guarded: nobody had said so, or it was not there.
-        at.loads(&Plan { guarded: Vec::new(), ..enforcing() }, &flows);
-        house.arrives(1000);
-        at.loads(&enforcing(), &flows);
-        house.is_dropped_by(1000, "glacic", DENIED);
-        assert!(!live().contains("dport=1000") && live().contains("dport=1001"), "{}", live());
     });
 }
 

@@ -47,10 +47,30 @@ pub struct Connection {
     /// The destination port as the chains see it, behind a redirect (`dnat`, `redirect`): where answers come from. For
     /// ICMP the type, 0 where the protocol has neither.
     pub port: u16,
+    /// What arrives in answer; `None` where the kernel does not say.
+    pub answers: Option<Ends>,
     /// Packets and bytes of both directions; none where accounting (`nf_conntrack_acct`) is off.
     pub packets: Option<u64>,
     pub bytes: Option<u64>,
     pub(super) handle: Handle,
+}
+
+/// The ends of the packets of one direction; without ports 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    pub source_port: u16,
+    pub destination_port: u16,
+}
+
+impl Ends {
+    fn read(tuple: &Attribute<'_>) -> Option<Ends> {
+        let (source, destination) = ends(&tuple.nested().find(TUPLE_IP)?)?;
+        let protocol = tuple.nested().find(TUPLE_PROTOCOL)?.nested();
+        let port = |kind| protocol.find(kind).and_then(|port| port.be16()).unwrap_or(0);
+        Some(Ends { source, destination, source_port: port(SOURCE_PORT), destination_port: port(DESTINATION_PORT) })
+    }
 }
 
 /// What the kernel knows a connection by, in its own bytes: so that any protocol's can be given back.
@@ -102,12 +122,11 @@ pub fn connection(message: &Message<'_>) -> Option<Connection> {
     }
     let attributes = message.attributes(NETFILTER_HEADER);
     let tuple = attributes.find(ORIGINAL)?;
-    let (source, destination) = ends(&tuple.nested().find(TUPLE_IP)?)?;
+    let Ends { source, destination, source_port, destination_port } = Ends::read(&tuple)?;
     let protocol = tuple.nested().find(TUPLE_PROTOCOL)?.nested();
     let number = Protocol(protocol.find(NUMBER)?.u8()?);
-    let icmp_type = || protocol.find(ICMP_TYPE).or_else(|| protocol.find(ICMPV6_TYPE))?.u8();
-    let redirected = || attributes.find(REPLY)?.nested().find(TUPLE_PROTOCOL)?.nested().find(SOURCE_PORT)?.be16();
-    let port = redirected().or_else(|| protocol.find(DESTINATION_PORT)?.be16());
+    let icmp_type = protocol.find(ICMP_TYPE).or_else(|| protocol.find(ICMPV6_TYPE)).and_then(|kind| kind.u8());
+    let answers = attributes.find(REPLY).and_then(|tuple| Ends::read(&tuple));
     let counted = |kind| {
         let counters = COUNTERS.map(|direction| attributes.find(direction)?.nested().find(kind)?.be64());
         counters.into_iter().flatten().reduce(u64::saturating_add)
@@ -116,8 +135,9 @@ pub fn connection(message: &Message<'_>) -> Option<Connection> {
         source,
         destination,
         protocol: number,
-        source_port: protocol.find(SOURCE_PORT).and_then(|port| port.be16()).unwrap_or(0),
-        port: port.or_else(|| icmp_type().map(u16::from)).unwrap_or(0),
+        source_port,
+        port: icmp_type.map_or_else(|| answers.map_or(destination_port, |answers| answers.source_port), u16::from),
+        answers,
         packets: counted(COUNTED_PACKETS),
         bytes: counted(COUNTED_BYTES),
         handle: Handle {
