@@ -169,6 +169,8 @@ class Formats(unittest.TestCase):
             (package_file,) = DIST.glob(f"luci-i18n-glacic-{language}_*_all.ipk")
             members = read_ipk.read(package_file.read_bytes())[2]
             data = next(data for member, data in members if member.name == f"./usr/lib/lua/luci/i18n/glacic.{language}.lmo")
+            offered = next(data for member, data in members if member.name == f"./etc/uci-defaults/luci-i18n-glacic-{language}")
+            self.assertRegex(offered.decode(), rf"^uci set luci\.languages\.{language}='.+'; uci commit luci\n$")
             (start,) = struct.unpack(">I", data[-4:])
             index = list(struct.iter_unpack(">4I", data[start:-4]))
             self.assertEqual(index, sorted(index))

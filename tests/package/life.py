@@ -1,6 +1,7 @@
 """A package's life on a router: installed, started, reloaded, stopped, upgraded, removed. Each step looks at tables, files and
 processes. The same for every way to install (installers.py)."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -238,6 +239,17 @@ class Life:
         self.service("stop")
         self.assertIn("chain deny", self.guarded(), "what is denied stays denied")
         self.assertNotIn("glacic", self.root.nft("list", "table", "inet", "fw4"), "and fw4 refuses the rest")
+
+    def test_a_stop_waits_for_a_daemon_that_is_not_done(self):
+        self.dead()
+        with open(self.root.path / "var/run/glacic/control.lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            stop = subprocess.Popen(["chroot", self.root.path, "/bin/ash", "-c", "/etc/init.d/glacic stop"], stdout=subprocess.DEVNULL)
+            time.sleep(2)
+            self.assertIsNone(stop.poll(), "a start would find the daemon there still")
+            self.assertTrue(self.guarded(), "what it takes away is its own to take away")
+        self.assertEqual(stop.wait(60), 0)
+        self.assertNothingLeft()
 
     def test_who_reads_a_list_keeps_nobody_from_starting_and_stopping(self):
         pid = self.guarding()

@@ -1,5 +1,7 @@
 # What LuCI's luci.mk does for an app: htdocs/ goes to /www, root/ to /, and LuCI's caches are emptied. A package of its own
-# for each language below po/.
+# for each language below po/, which LuCI then offers under the name it has here.
+
+LUCI_LANG.de=Deutsch (German)
 
 PKG_NAME?=$(notdir $(CURDIR))
 PKG_VERSION?=$(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' $(CURDIR)/../../Cargo.toml)
@@ -52,6 +54,9 @@ define Package/luci-i18n-$(LUCI_BASENAME)-$(1)
 endef
 
 define Package/luci-i18n-$(LUCI_BASENAME)-$(1)/install
+	$$(INSTALL_DIR) $$(1)/etc/uci-defaults
+	echo "uci set luci.languages.$(1)='$(or $(LUCI_LANG.$(1)),$(error $(1) has no name in luci.mk))'; uci commit luci" >$$(1)/etc/uci-defaults/luci-i18n-$(LUCI_BASENAME)-$(1)
+	chmod 0755 $$(1)/etc/uci-defaults/luci-i18n-$(LUCI_BASENAME)-$(1)
 	$$(INSTALL_DIR) $$(1)/usr/lib/lua/luci/i18n
 	python3 $(TOPDIR)/../lmo.py po/$(1)/$(LUCI_BASENAME).po $$(1)/usr/lib/lua/luci/i18n/$(LUCI_BASENAME).$(1).lmo
 	chmod 0644 $$(1)/usr/lib/lua/luci/i18n/$(LUCI_BASENAME).$(1).lmo
