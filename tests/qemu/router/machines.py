@@ -76,8 +76,7 @@ MODULES = (
     # How it talks to user space.
     "nfnetlink", "nfnetlink_queue", "nfnetlink_log", "nf_conntrack_netlink", "nf_nat",
     # The network around it.
-    "veth", "bridge", "dummy", "tun", "8021q",
-    # Protocols that tests send.
-    "sctp", "dccp", "dccp_ipv4", "dccp_ipv6",
+    "veth", "bridge",
 )
-"""Modules every guest loads, with what they depend on. One that is missing or fails is the end of the run."""
+"""Modules every guest loads, with what they depend on: a case names what it needs besides. One that is missing or fails is
+the end of the run."""
