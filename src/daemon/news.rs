@@ -76,12 +76,10 @@ impl House {
                     Some(_) | None => {}
                 }
             }
-            Report::Cut { what, connections, trouble } => {
-                log::info!("{what}: running connections ended: {connections}");
-                if let Some(trouble) = trouble {
-                    log::warn!("{what}: running connections may go on: {trouble}");
-                }
-            }
+            Report::Cut { what, connections, trouble } => match trouble {
+                None => log::info!("{what}: running connections ended: {connections}"),
+                Some(trouble) => log::warn!("{what}: running connections may go on: {trouble}"),
+            },
             Report::Fw4 { warnings } => self.warnings.set(Subject::Fw4, warnings),
             Report::Damaged(damage) => {
                 self.alert("ruleset", damage.to_string());

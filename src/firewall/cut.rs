@@ -2,8 +2,11 @@
 //! as long as they talk.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use crate::flow::{DeviceMode, Key, Mac, Port, State};
+use ipnet::IpNet;
+
+use crate::flow::{DeviceMode, Key, Mac, Port, Protocol, State};
 use crate::netlink::conntrack::{Connection, Conntrack, Selection};
 use crate::netlink::neighbours::{Neighbours, Reach};
 
@@ -16,20 +19,38 @@ pub struct Denied(BTreeMap<Mac, Vec<Subject>>);
 
 impl Denied {
     pub fn of_changes(changes: &[Change]) -> Denied {
-        let mut denied = Denied::default();
-        for change in
-            changes.iter().filter(|change| change.after == Some(State::Denied) && change.before != change.after)
-        {
-            denied.0.entry(change.key.mac).or_default().push(Subject::Flow(change.key));
-        }
-        denied
+        let new = |change: &&Change| change.after == Some(State::Denied) && change.before != change.after;
+        Denied::of_subjects(changes.iter().filter(new).map(|change| (change.key.mac, Subject::Flow(change.key))))
     }
 
-    pub fn of_device(mac: Mac, after: DeviceMode) -> Denied {
-        match after {
-            DeviceMode::Block => Denied([(mac, vec![Subject::Device(mac)])].into()),
+    /// What is allowed again, or has been forgotten.
+    pub fn of_changes_back(changes: &[Change]) -> Denied {
+        let back = |change: &&Change| change.before == Some(State::Denied) && change.after != Some(State::Denied);
+        Denied::of_subjects(changes.iter().filter(back).map(|change| (change.key.mac, Subject::Flow(change.key))))
+    }
+
+    /// What a device's new mode denies; `flows` are those of it that are denied, which a mode can have covered up.
+    pub fn of_device(mac: Mac, before: DeviceMode, after: DeviceMode, flows: impl FnOnce() -> Vec<Key>) -> Denied {
+        match (before, after) {
+            (_, DeviceMode::Block) => Denied::of_subjects([(mac, Subject::Device(mac))]),
+            (DeviceMode::Trust, DeviceMode::Default | DeviceMode::Learn | DeviceMode::Enforce) => {
+                Denied::of_subjects(flows().into_iter().map(|key| (mac, Subject::Flow(key))))
+            }
             _ => Denied::default(),
         }
+    }
+
+    pub fn of_device_back(mac: Mac, before: DeviceMode, after: DeviceMode) -> Denied {
+        let back = before != after && (before == DeviceMode::Block || after == DeviceMode::Trust);
+        Denied::of_subjects(back.then_some((mac, Subject::Device(mac))))
+    }
+
+    fn of_subjects(subjects: impl IntoIterator<Item = (Mac, Subject)>) -> Denied {
+        let mut denied = Denied::default();
+        for (mac, subject) in subjects {
+            denied.0.entry(mac).or_default().push(subject);
+        }
+        denied
     }
 
     /// All of what is denied. A device's mode goes before what is decided about its flows.
@@ -68,43 +89,78 @@ pub fn cut(kernel: &mut Kernel, denied: &Denied) -> Vec<Report> {
         if kernel.trusts(*mac) {
             continue;
         }
-        match cut_device(kernel, *mac, subjects) {
-            Ok(counts) => {
+        let trouble = match cut_device(kernel, *mac, subjects) {
+            Ok((counts, trouble)) => {
                 let cut = subjects.iter().zip(counts).filter(|(_, connections)| *connections > 0);
                 reports.extend(cut.map(|(what, connections)| Report::Cut { what: *what, connections, trouble: None }));
+                trouble
             }
-            Err(why) => {
-                reports.push(Report::Cut {
-                    what: Subject::Device(*mac),
-                    connections: 0,
-                    trouble: Some(why.to_string()),
-                });
-            }
+            Err(why) => Some(why.to_string()),
+        };
+        if trouble.is_some() {
+            reports.push(Report::Cut { what: Subject::Device(*mac), connections: 0, trouble });
         }
     }
     reports
 }
 
-/// How many connections of each subject were ended.
-fn cut_device(kernel: &mut Kernel, mac: Mac, subjects: &[Subject]) -> Result<Vec<u32>, crate::netlink::Error> {
-    // Packets of decided flows do not show whose they are. A device that speaks is a neighbour; what was seen of it when
-    // it was still asked about tells of those that are silent, and routes of those behind it.
-    let Reach { addresses: mut sources, networks } = Neighbours::open()?.reach_of(mac)?;
-    sources.extend(kernel.addresses(mac)?);
+/// Lets the other ends of what is denied no longer begin anew what they go on with.
+pub fn lift(kernel: &mut Kernel, back: &Denied) -> Result<(), crate::netlink::Error> {
+    for (mac, subjects) in &back.0 {
+        let whose = Whose::find(kernel, *mac)?;
+        kernel.lift(|device, protocol, port| {
+            whose.has(device) && subjects.iter().any(|subject| is_about(subject, protocol, port))
+        })?;
+    }
+    Ok(())
+}
+
+/// Where a device's packets come from.
+struct Whose {
+    addresses: Vec<IpAddr>,
+    networks: Vec<IpNet>,
+}
+
+impl Whose {
+    /// Packets of decided flows do not show whose they are. A device that speaks is a neighbour; what was seen of it when it
+    /// was still asked about tells of those that are silent, and routes of those behind it.
+    fn find(kernel: &mut Kernel, mac: Mac) -> Result<Whose, crate::netlink::Error> {
+        let Reach { mut addresses, taken, networks } = Neighbours::open()?.reach_of(mac)?;
+        // Anybody can send from any address; who answers there has it.
+        addresses.extend(kernel.addresses(mac)?.into_iter().filter(|seen| !taken.contains(seen)));
+        Ok(Whose { addresses, networks })
+    }
+
+    fn has(&self, address: IpAddr) -> bool {
+        self.addresses.contains(&address) || self.networks.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// How many connections of each subject were ended, and what may undo it.
+fn cut_device(
+    kernel: &mut Kernel,
+    mac: Mac,
+    subjects: &[Subject],
+) -> Result<(Vec<u32>, Option<String>), crate::netlink::Error> {
+    let whose = Whose::find(kernel, mac)?;
     let mut counts = vec![0; subjects.len()];
-    if sources.is_empty() {
-        return Ok(counts);
+    if whose.addresses.is_empty() {
+        return Ok((counts, None));
     }
     let mut conntrack = Conntrack::open()?;
     let mut doomed: Vec<(usize, Connection)> = Vec::new();
-    conntrack.list(
-        &Selection { sources: &sources, networks: &networks, protocol: None, port: None },
-        |connection| {
-            if let Some(index) = subjects.iter().position(|subject| is_about(subject, &connection)) {
-                doomed.push((index, connection));
-            }
-        },
-    )?;
+    let selection = Selection { sources: &whose.addresses, networks: &whose.networks, protocol: None, port: None };
+    conntrack.list(&selection, |connection| {
+        let is_doomed = |subject: &Subject| {
+            let own = Key::service(mac, connection.protocol, Port::Number(connection.port));
+            // What is said of every port says nothing of one that is allowed by itself.
+            let excepted = matches!(subject, Subject::Flow(key) if key.port == Port::Any && kernel.allows(&own));
+            is_about(subject, connection.protocol, connection.port) && !excepted
+        };
+        if let Some(index) = subjects.iter().position(is_doomed) {
+            doomed.push((index, connection));
+        }
+    })?;
     // First the other end's way to begin them anew. Where that fails they end all the same, and it is told.
     let ended = kernel.end_answers(doomed.iter().map(|(_, connection)| connection));
     for (index, connection) in &doomed {
@@ -112,31 +168,30 @@ fn cut_device(kernel: &mut Kernel, mac: Mac, subjects: &[Subject]) -> Result<Vec
             *count += 1;
         }
     }
-    ended.map(|()| counts)
+    Ok((counts, ended.err().map(|error| format!("their other ends can begin them anew: {error}"))))
 }
 
-/// Whether a connection of the device belongs to what is denied.
-fn is_about(subject: &Subject, connection: &Connection) -> bool {
+/// Whether a connection of the device, with this port or type, belongs to what is denied.
+fn is_about(subject: &Subject, protocol: Protocol, port: u16) -> bool {
     match subject {
         Subject::Device(_) => true,
-        Subject::Flow(Key { protocol, port, .. }) => {
-            *protocol == connection.protocol
-                && match port {
+        Subject::Flow(key) => {
+            key.protocol == protocol
+                && match key.port {
                     Port::Any => true,
-                    Port::Number(number) => !has_numbers(*protocol) || *number == connection.port,
+                    Port::Number(number) => !has_numbers(protocol) || number == port,
                 }
         }
     }
 }
 
-fn has_numbers(protocol: crate::flow::Protocol) -> bool {
+fn has_numbers(protocol: Protocol) -> bool {
     protocol.has_ports() || protocol.has_icmp_types()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Protocol;
 
     const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
@@ -149,8 +204,11 @@ mod tests {
         assert!(change(Some(State::Denied), Some(State::Denied)));
         assert!(change(Some(State::Denied), Some(State::Allowed)));
         assert!(change(Some(State::Allowed), None));
-        assert!(!Denied::of_device(MAC, DeviceMode::Block).is_empty());
-        assert!(Denied::of_device(MAC, DeviceMode::Enforce).is_empty());
+        let device = |before, after| Denied::of_device(MAC, before, after, || vec![key]);
+        assert!(!device(DeviceMode::Default, DeviceMode::Block).is_empty());
+        assert!(device(DeviceMode::Default, DeviceMode::Enforce).is_empty());
+        assert!(!device(DeviceMode::Trust, DeviceMode::Enforce).is_empty(), "what trust has covered up");
+        assert!(device(DeviceMode::Block, DeviceMode::Enforce).is_empty());
     }
 
     #[test]

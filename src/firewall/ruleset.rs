@@ -1,14 +1,13 @@
 //! The ruleset as nft text: a pure function of the plan.
 //!
 //! ```text
-//! output ──┐
-//! forward ─┤  ended4, ended6: answers to what a denial has ended ──► deny
-//!          │  whole_devices, flows: decided ──► accept, allow (marked, then accepted) or deny
+//! output ──┬─► ended4, ended6: answers to what a denial has ended ──► ended
+//! forward ─┤  whole_devices, flows: decided ──► accept, allow (marked, then accepted) or deny
 //! input ───┴─► decide ─► flows_icmp… ─► ask ─┬─► unasked  (undecided, and nobody can be asked) ─► refuse
 //!                                            └─► return   (on to fw4)
 //! ```
 //!
-//! The order is that of how often it is needed: a decided flow of the usual kind meets three lookups and nothing else. What
+//! The order is that of how often it is needed: a decided flow of the usual kind meets two lookups and nothing else. What
 //! only the undecided need (which addresses a device has, whether its own is one) stands behind them.
 //!
 //! In guard placement `return` lets a packet through to fw4 and `refuse` drops what nobody has allowed. In fallback
@@ -38,10 +37,12 @@ const DECIDED: [&str; 2] = [
     "ether saddr vmap @whole_devices comment \"glacic: decided devices\"",
     "ether saddr . meta l4proto . th dport vmap @flows comment \"glacic: decided flows\"",
 ];
+/// What every base chain begins with.
+const ONGOING: &str = "ct state established,related return comment \"glacic: only the first packet is judged\"";
 const NOT_OPENING: &str = "tcp flags & (fin | syn | rst | ack) != syn";
 
 /// Every chain a table of ours can have, callers before the called.
-const CHAINS: [&str; 8] = ["forward", "input", "output", "decide", "unasked", "refuse", ALLOW, DENY];
+const CHAINS: [&str; 9] = ["forward", "input", "output", "decide", "unasked", "refuse", "ended", ALLOW, DENY];
 /// Those of them that elements of the sets lead to: they are there before these, and cannot be deleted.
 const LED_TO: [&str; 2] = [ALLOW, DENY];
 
@@ -120,10 +121,12 @@ fn hook(chain: &str) -> String {
 
 /// The chains this plan needs, each with its rules, in the order of [`CHAINS`].
 fn chain_list(plan: &Plan) -> Vec<(&'static str, Vec<String>)> {
-    let mut chains = vec![("forward", base(plan, Vec::new()))];
+    let guarded = interfaces(plan.guarded.iter().map(|guarded| guarded.interface.as_str()));
+    let ended = guarded.as_ref().map(|guarded| ended(guarded)).unwrap_or_default();
+    let mut chains = vec![("forward", base(plan, guarded.as_deref(), ended.clone(), Vec::new()))];
     if plan.guard_input {
-        chains.push(("input", base(plan, never_refused(plan))));
-        chains.push(("output", open_end()));
+        chains.push(("input", base(plan, guarded.as_deref(), Vec::new(), never_refused(plan))));
+        chains.push(("output", [vec![ONGOING.to_owned()], never_ended(plan), ended].concat()));
     }
     chains.push(("decide", decide(plan)));
     if plan.placement == Placement::Guard {
@@ -137,16 +140,20 @@ fn chain_list(plan: &Plan) -> Vec<(&'static str, Vec<String>)> {
             format!("ct state != invalid meta mark set meta mark | {:#010x} comment \"glacic: allowed\"", plan.mark);
         chains.push((ALLOW, vec![mark]));
     }
-    chains.push((DENY, deny(plan)));
+    if guarded.is_some() {
+        chains.push(("ended", drop_as_denied(plan, "answers what a denial has ended")));
+    }
+    chains.push((DENY, drop_as_denied(plan, "denied")));
     chains
 }
 
 /// A base chain: what is decided, and what reaches [`decide`].
-fn base(plan: &Plan, exempt: Vec<String>) -> Vec<String> {
-    let Some(guarded) = interfaces(plan.guarded.iter().map(|guarded| guarded.interface.as_str())) else {
+fn base(plan: &Plan, guarded: Option<&str>, ended: Vec<String>, exempt: Vec<String>) -> Vec<String> {
+    let Some(guarded) = guarded else {
         return vec!["return comment \"glacic: nothing is guarded\"".to_owned()];
     };
-    let mut rules = open_end();
+    let mut rules = vec![ONGOING.to_owned()];
+    rules.extend(ended);
     rules.push(format!("iifname != {guarded} return comment \"glacic: not guarded\""));
     let group_address = match plan.placement {
         Placement::Guard => "goto refuse",
@@ -168,17 +175,25 @@ fn base(plan: &Plan, exempt: Vec<String>) -> Vec<String> {
     rules
 }
 
-/// What every base chain begins with. When a denial ends a connection, the other end does not know: what it sends then, an
-/// answer under way or a repetition, is the first packet of a connection to the kernel, and the device's own packets would
-/// be answers in that. It stays ended for as long as the other end goes on, and an hour.
-fn open_end() -> Vec<String> {
-    let mut rules =
-        vec!["ct state established,related return comment \"glacic: only the first packet is judged\"".to_owned()];
-    for (family, set) in [("ip", ENDED4), ("ip6", ENDED6)] {
+/// When a denial ends a connection, the other end does not know: what it sends then, an answer under way or a repetition, is
+/// the first packet of a connection to the kernel, and the device's own packets would be answers in that. It stays ended for
+/// as long as the other end goes on, and an hour.
+fn ended(guarded: &str) -> Vec<String> {
+    let rule = |family, set| {
         let key = format!("{family} saddr . {family} daddr . meta l4proto . th sport . th dport");
-        rules.push(format!(
-            "{key} @{set} update @{set} {{ {key} }} goto {DENY} comment \"glacic: answers what a denial has ended\""
-        ));
+        format!("oifname {guarded} {key} @{set} update @{set} {{ {key} }} goto ended")
+    };
+    vec![rule("ip", ENDED4), rule("ip6", ENDED6)]
+}
+
+/// What the router says whatever is denied: it is not asked about either, see [`never_refused`].
+fn never_ended(plan: &Plan) -> Vec<String> {
+    let mut rules = vec![
+        "udp sport { 53, 67, 547 } return comment \"glacic: never DNS, DHCP, DHCPv6\"".to_owned(),
+        "tcp sport 53 return comment \"glacic: never DNS\"".to_owned(),
+    ];
+    if plan.anti_lockout {
+        rules.push("tcp sport { 22, 80, 443 } return comment \"glacic: anti_lockout\"".to_owned());
     }
     rules
 }
@@ -263,15 +278,14 @@ fn unasked(plan: &Plan) -> Vec<String> {
     }
 }
 
-fn deny(plan: &Plan) -> Vec<String> {
-    let rules: &[&str] = match plan.deny_with {
-        DenyWith::Drop => &["counter drop comment \"glacic: denied\""],
-        DenyWith::Reject => &[
-            "meta l4proto tcp counter reject with tcp reset comment \"glacic: denied\"",
-            "counter reject with icmpx type admin-prohibited comment \"glacic: denied\"",
+fn drop_as_denied(plan: &Plan, why: &str) -> Vec<String> {
+    match plan.deny_with {
+        DenyWith::Drop => vec![format!("counter drop comment \"glacic: {why}\"")],
+        DenyWith::Reject => vec![
+            format!("meta l4proto tcp counter reject with tcp reset comment \"glacic: {why}\""),
+            format!("counter reject with icmpx type admin-prohibited comment \"glacic: {why}\""),
         ],
-    };
-    rules.iter().map(|rule| (*rule).to_owned()).collect()
+    }
 }
 
 #[cfg(test)]

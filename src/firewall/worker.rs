@@ -17,7 +17,7 @@ use crate::netlink::sets::TableFamily;
 use crate::netlink::watch::{Event, Notice, Watch, What};
 
 use super::apply::{Counted, Kernel, Loaded};
-use super::cut::{Denied, cut};
+use super::cut::{Denied, cut, lift};
 use super::delta::Delta;
 use super::message::{Change, Failure, Load, LoadError, Report, Request, Subject};
 use super::nft::Tools;
@@ -252,11 +252,13 @@ impl Thread {
             }
             Request::Change { ticket, changes } => {
                 let subjects = || changes.iter().map(|Change { key, .. }| Subject::Flow(*key)).collect();
-                self.change(ticket, &Delta::of_changes(&changes), Denied::of_changes(&changes), subjects, out)
+                let (denied, back) = (Denied::of_changes(&changes), Denied::of_changes_back(&changes));
+                self.change(ticket, &Delta::of_changes(&changes), denied, back, subjects, out)
             }
             Request::Device { ticket, mac, before, after } => {
-                let (delta, denied) = (Delta::of_device(mac, before, after), Denied::of_device(mac, after));
-                self.change(ticket, &delta, denied, || vec![Subject::Device(mac)], out)
+                let denied = Denied::of_device(mac, before, after, || self.kernel.denied_of(mac));
+                let (delta, back) = (Delta::of_device(mac, before, after), Denied::of_device_back(mac, before, after));
+                self.change(ticket, &delta, denied, back, || vec![Subject::Device(mac)], out)
             }
             // What cannot be read now is in the next report.
             Request::Counters { ticket } => {
@@ -277,11 +279,15 @@ impl Thread {
         ticket: Option<u32>,
         delta: &Delta,
         denied: Denied,
+        back: Denied,
         subjects: impl Fn() -> Vec<Subject>,
         out: &Out<W>,
     ) -> Next {
         let loaded = self.kernel.loaded().is_some();
         let failed = if loaded { self.kernel.change(delta) } else { not_loaded(subjects()) };
+        if loaded && let Err(error) = lift(&mut self.kernel, &back) {
+            log::warn!("what was denied may stay out for an hour: {error}");
+        }
         // The set first, then what runs, and only then the word that it is done.
         if loaded && self.cut(denied, out) == Next::End {
             return Next::End;

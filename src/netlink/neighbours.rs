@@ -37,6 +37,8 @@ pub struct Neighbours {
 pub struct Reach {
     /// The addresses the neighbour table has for it.
     pub addresses: Vec<IpAddr>,
+    /// Those it has for others.
+    pub taken: Vec<IpAddr>,
     /// Networks whose route leads to one of these. Never everything there is: that is the way out.
     pub networks: Vec<IpNet>,
 }
@@ -54,11 +56,11 @@ impl Neighbours {
             }
         };
         self.exchange.ask("list neighbours", list(GET_NEIGHBOUR, &[0; NEIGHBOUR_HEADER]), |message| {
-            let own = neighbour(&message).filter(|(known, _)| *known == mac);
-            reach.addresses.extend(own.map(|(_, address)| address));
+            let Some((known, address)) = neighbour(&message) else { return };
+            if known == mac { reach.addresses.push(address) } else { reach.taken.push(address) }
         })?;
         if !reach.addresses.is_empty() {
-            let Reach { addresses, networks } = &mut reach;
+            let Reach { addresses, networks, .. } = &mut reach;
             self.exchange.ask("list routes", list(GET_ROUTE, &[0; ROUTE_HEADER]), |message| {
                 let behind = route(&message).filter(|(_, gateway)| addresses.contains(gateway));
                 networks.extend(behind.map(|(network, _)| network));
@@ -121,8 +123,9 @@ mod tests {
             reach.networks.sort();
             let addresses = ["10.9.0.77", "fd09::77"].map(|address| address.parse().unwrap()).to_vec();
             let networks = ["10.77.0.0/16", "fd77::/48"].map(|network| network.parse().unwrap()).to_vec();
-            assert_eq!(reach, Reach { addresses, networks });
-            assert_eq!(of(0x79), Reach::default());
+            assert!(reach.taken.contains(&"10.9.0.78".parse().unwrap()));
+            assert_eq!(reach, Reach { addresses, networks, taken: reach.taken.clone() });
+            assert_eq!(of(0x79), Reach { taken: of(0x79).taken, ..Reach::default() });
         });
     }
 }

@@ -1,18 +1,20 @@
 //! What a denial does to connections that live, and to those who would begin them anew.
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use crate::flow::{DeviceMode, State};
+use crate::flow::{DeviceMode, Key, Mac, Port, Protocol, State};
 
 use super::at::{At, enforcing, udp};
 use super::house::{CLIENT, House, PATIENCE, SERVER, counted, until};
 use super::support::{Folder, in_namespace, must, plan, tools};
-use crate::firewall::message::{Report, Request, Subject};
+use crate::firewall::message::{Change, Report, Request, Subject};
 use crate::firewall::plan::Plan;
 use crate::firewall::worker::SECOND_LOOK;
 
 const DENIED: &str = "glacic: denied";
+const ENDED: &str = "glacic: answers what a denial has ended";
 
 #[test]
 fn a_denial_ends_connections_that_live() {
@@ -168,11 +170,14 @@ fn talk(client: &UdpSocket, server: &UdpSocket) -> SocketAddr {
 /// Both ends go on talking, the server first: nothing of it may arrive.
 fn is_over(client: &UdpSocket, server: &UdpSocket, from: SocketAddr) {
     for _ in 0..3 {
-        let before = counted("glacic", DENIED);
+        let before = [DENIED, ENDED].map(|comment| counted("glacic", comment));
         // Where the router is the server, it is told at once that nothing leaves.
         let _ = server.send_to(b"back", from);
         client.send(b"there").unwrap();
-        until(|| counted("glacic", DENIED) >= before + 2, "what a denial has ended goes on");
+        until(
+            || counted("glacic", DENIED) > before[0] && counted("glacic", ENDED) > before[1],
+            "what a denial has ended goes on",
+        );
     }
     for socket in [client, server] {
         socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
@@ -207,6 +212,123 @@ fn the_other_end_of_a_denied_connection_does_not_bring_it_back() {
             talk(&client, &server);
         }
     });
+}
+
+/// Also if the other end speaks first: to ports that are the same at both ends, it would be shut out for as long as it calls.
+#[test]
+fn what_is_allowed_again_may_be_called_by_the_other_end() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&plan(), &[]);
+        let server = house.server.run(|| socket("198.51.100.2:1000"));
+        let client = house.client.run(|| socket("192.168.1.2:1000"));
+        client.connect("198.51.100.2:1000").unwrap();
+        let back: [(State, Option<State>); 2] = [(State::Denied, Some(State::Allowed)), (State::Denied, None)];
+        for (before, after) in back {
+            let from = talk(&client, &server);
+            at.changes(change(udp(1000), Some(State::Allowed), Some(State::Denied)));
+            is_over(&client, &server, from);
+            at.changes(change(udp(1000), Some(before), after));
+            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            server.set_read_timeout(Some(PATIENCE)).unwrap();
+            server.send_to(b"call", from).unwrap();
+            client.recv(&mut [0; 16]).expect("a call");
+            must("conntrack", &["-F"], "");
+        }
+        // A device that was blocked.
+        let device = |before, after| Request::Device { ticket: None, mac: CLIENT, before, after };
+        let from = talk(&client, &server);
+        at.changes(device(DeviceMode::Default, DeviceMode::Block));
+        is_over(&client, &server, from);
+        at.changes(device(DeviceMode::Block, DeviceMode::Default));
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        server.send_to(b"call", from).unwrap();
+        client.recv(&mut [0; 16]).expect("a call");
+    });
+}
+
+/// What is never refused is never ended either: the router's answer to the one who denies comes after the denial.
+#[test]
+fn what_the_router_never_refuses_is_answered_after_a_denial() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&Plan { guard_input: true, ..plan() }, &[]);
+        let server = std::net::TcpListener::bind("192.168.1.1:443").unwrap();
+        let mut client = house.client.run(|| std::net::TcpStream::connect("192.168.1.1:443").unwrap());
+        let (mut answering, _) = server.accept().unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let block =
+            Request::Device { ticket: None, mac: CLIENT, before: DeviceMode::Default, after: DeviceMode::Block };
+        assert_eq!(at.ask(block), Report::Cut { what: Subject::Device(CLIENT), connections: 1, trouble: None });
+        assert!(matches!(at.next(), Report::Applied { .. }));
+        answering.write_all(b"denied").unwrap();
+        client.read_exact(&mut [0; 6]).expect("the answer");
+    });
+}
+
+/// What was denied of a device that could do everything ends when it no longer can.
+#[test]
+fn what_trust_has_covered_up_ends_with_it() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&plan(), &[]);
+        let device = |before, after| Request::Device { ticket: None, mac: CLIENT, before, after };
+        at.changes(device(DeviceMode::Default, DeviceMode::Trust));
+        house.arrives(1000);
+        house.arrives(1001);
+        at.changes(change(udp(1000), None, Some(State::Denied)));
+        let cut = at.ask(device(DeviceMode::Trust, DeviceMode::Default));
+        assert_eq!(cut, Report::Cut { what: Subject::Flow(udp(1000)), connections: 1, trouble: None });
+        assert!(must("conntrack", &["-L"], "").contains("dport=1001"));
+    });
+}
+
+/// To deny every port says nothing of one that is allowed by itself.
+#[test]
+fn a_denial_of_every_port_ends_nothing_that_stays_allowed() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&plan(), &[(udp(1000), State::Allowed)]);
+        house.arrives(1000);
+        house.arrives(1001);
+        let every = Key::service(CLIENT, Protocol::UDP, Port::Any);
+        let cut = at.change(every, None, Some(State::Denied));
+        assert_eq!(cut, Report::Cut { what: Subject::Flow(every), connections: 1, trouble: None });
+        let live = must("conntrack", &["-L"], "");
+        assert!(live.contains("dport=1000") && !live.contains("dport=1001"), "{live}");
+    });
+}
+
+/// An address that a device has only claimed is its owner's.
+#[test]
+fn a_denial_ends_nothing_of_a_device_whose_address_was_claimed() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let house = House::new();
+        let at = At::work(&tools(&folder));
+        at.loads(&plan(), &[]);
+        house.arrives(1000);
+        let thief = Mac([2, 0, 0, 0, 0, 7]);
+        let claim = format!("{{ {thief} . 192.168.1.2 }}");
+        must("nft", &["add", "element", "inet", "glacic", "dev4", &claim], "");
+        let denied = Key::service(thief, Protocol::UDP, Port::Number(1000));
+        let said = at.change(denied, None, Some(State::Denied));
+        assert!(matches!(said, Report::Applied { .. }), "{said:?}");
+        let live = must("conntrack", &["-L"], "");
+        assert!(live.contains("dport=1000"), "{live}");
+    });
+}
+
+fn change(key: Key, before: Option<State>, after: Option<State>) -> Request {
+    Request::Change { ticket: None, changes: vec![Change { key, before, after }] }
 }
 
 /// Nor does the router itself, which answers from no interface.
