@@ -16,12 +16,19 @@ use crate::firewall::worker::SECOND_LOOK;
 const DENIED: &str = "glacic: denied";
 const ENDED: &str = "glacic: answers what a denial has ended";
 
-#[test]
-fn a_denial_ends_connections_that_live() {
+/// Runs a test in a house, with a firewall thread on its router.
+fn in_house(test: impl FnOnce(&House, &At) + Send + 'static) {
     in_namespace(|| {
         let folder = Folder::new();
         let house = House::new();
         let at = At::work(&tools(&folder));
+        test(&house, &at);
+    });
+}
+
+#[test]
+fn a_denial_ends_connections_that_live() {
+    in_house(|house, at| {
         at.loads(&plan(), &[]);
         house.arrives(1000);
         house.arrives(1001);
@@ -43,10 +50,7 @@ fn a_denial_ends_connections_that_live() {
 /// Decided flows are never asked about, so no packet has shown whose they are; nor has any of what is behind a device.
 #[test]
 fn a_denial_ends_connections_of_decided_flows_and_of_what_is_behind_the_device() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
+    in_house(|house, at| {
         at.loads(&enforcing(), &[(udp(1000), State::Allowed)]);
         house.arrives(1000);
         must("ip", &["route", "add", "10.50.0.0/16", "via", "192.168.1.2"], "");
@@ -65,10 +69,7 @@ fn a_denial_ends_connections_of_decided_flows_and_of_what_is_behind_the_device()
 /// A connection that begins between the set and the first look is found by the second.
 #[test]
 fn a_denial_looks_twice() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
+    in_house(|house, at| {
         at.loads(&plan(), &[]);
         house.arrives(1001);
         at.change(udp(1000), None, Some(State::Denied));
@@ -81,10 +82,7 @@ fn a_denial_looks_twice() {
 /// What is allowed by then is let alone.
 #[test]
 fn a_denial_taken_back_before_the_second_look_ends_nothing_more() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
+    in_house(|house, at| {
         at.loads(&plan(), &[]);
         at.change(udp(1000), None, Some(State::Denied));
         at.change(udp(1000), Some(State::Denied), Some(State::Allowed));
@@ -99,10 +97,7 @@ fn a_denial_taken_back_before_the_second_look_ends_nothing_more() {
 /// A device that may do everything loses nothing by what is denied of it.
 #[test]
 fn a_denial_ends_nothing_of_a_trusted_device() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
+    in_house(|house, at| {
         at.loads(&plan(), &[]);
         let trust =
             Request::Device { ticket: None, mac: CLIENT, before: DeviceMode::Default, after: DeviceMode::Trust };
@@ -119,10 +114,7 @@ fn a_denial_ends_nothing_of_a_trusted_device() {
 /// packets are not asked about.
 #[test]
 fn what_is_denied_and_began_while_nothing_was_guarded_ends_with_the_load() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
+    in_house(|house, at| {
         let flows = [(udp(1000), State::Denied), (udp(1001), State::Allowed)];
         let cut = |what| Report::Cut { what, connections: 1, trouble: None };
         // A firewall as every router has one: without it, nothing is tracked yet.
@@ -188,10 +180,7 @@ fn is_over(client: &UdpSocket, server: &UdpSocket, from: SocketAddr) {
 /// The other end knows of no denial: what it sends next would begin the connection anew, from its side.
 #[test]
 fn the_other_end_of_a_denied_connection_does_not_bring_it_back() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
+    in_house(|house, at| {
         for (server, port) in [(SERVER, 1000), ("fd00:2::2", 1001)] {
             at.loads(&plan(), &[]);
             let there: SocketAddr = (server.parse::<std::net::IpAddr>().unwrap(), port).into();
@@ -217,10 +206,7 @@ fn the_other_end_of_a_denied_connection_does_not_bring_it_back() {
 /// Also if the other end speaks first: to ports that are the same at both ends, it would be shut out for as long as it calls.
 #[test]
 fn what_is_allowed_again_may_be_called_by_the_other_end() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
+    in_house(|house, at| {
         at.loads(&plan(), &[]);
         let server = house.server.run(|| socket("198.51.100.2:1000"));
         let client = house.client.run(|| socket("192.168.1.2:1000"));
@@ -252,10 +238,7 @@ fn what_is_allowed_again_may_be_called_by_the_other_end() {
 /// What is never refused is never ended either: the router's answer to the one who denies comes after the denial.
 #[test]
 fn what_the_router_never_refuses_is_answered_after_a_denial() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
+    in_house(|house, at| {
         at.loads(&Plan { guard_input: true, ..plan() }, &[]);
         let server = std::net::TcpListener::bind("192.168.1.1:443").unwrap();
         let mut client = house.client.run(|| std::net::TcpStream::connect("192.168.1.1:443").unwrap());
@@ -273,10 +256,7 @@ fn what_the_router_never_refuses_is_answered_after_a_denial() {
 /// What was denied of a device that could do everything ends when it no longer can.
 #[test]
 fn what_trust_has_covered_up_ends_with_it() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
+    in_house(|house, at| {
         at.loads(&plan(), &[]);
         let device = |before, after| Request::Device { ticket: None, mac: CLIENT, before, after };
         at.changes(device(DeviceMode::Default, DeviceMode::Trust));
@@ -292,10 +272,7 @@ fn what_trust_has_covered_up_ends_with_it() {
 /// To deny every port says nothing of one that is allowed by itself.
 #[test]
 fn a_denial_of_every_port_ends_nothing_that_stays_allowed() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
+    in_house(|house, at| {
         at.loads(&plan(), &[(udp(1000), State::Allowed)]);
         house.arrives(1000);
         house.arrives(1001);
@@ -310,10 +287,7 @@ fn a_denial_of_every_port_ends_nothing_that_stays_allowed() {
 /// An address that a device has only claimed is its owner's.
 #[test]
 fn a_denial_ends_nothing_of_a_device_whose_address_was_claimed() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
+    in_house(|house, at| {
         at.loads(&plan(), &[]);
         house.arrives(1000);
         let thief = Mac([2, 0, 0, 0, 0, 7]);
@@ -334,10 +308,7 @@ fn change(key: Key, before: Option<State>, after: Option<State>) -> Request {
 /// Nor does the router itself, which answers from no interface.
 #[test]
 fn the_router_does_not_bring_a_denied_connection_back() {
-    in_namespace(|| {
-        let folder = Folder::new();
-        let house = House::new();
-        let at = At::work(&tools(&folder));
+    in_house(|house, at| {
         at.loads(&Plan { guard_input: true, ..plan() }, &[]);
         let server = socket("192.168.1.1:1000");
         let client = house.client.run(|| socket("0.0.0.0:0"));
