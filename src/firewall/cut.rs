@@ -55,10 +55,8 @@ impl Denied {
 
     /// All of what is denied. A device's mode goes before what is decided about its flows.
     pub fn of_load(flows: &[(Key, State)], devices: &[(Mac, DeviceMode)]) -> Denied {
-        let mut denied = Denied::default();
-        for (key, _) in flows.iter().filter(|(_, state)| *state == State::Denied) {
-            denied.0.entry(key.mac).or_default().push(Subject::Flow(*key));
-        }
+        let flows = flows.iter().filter(|(_, state)| *state == State::Denied);
+        let mut denied = Denied::of_subjects(flows.map(|(key, _)| (key.mac, Subject::Flow(*key))));
         for (mac, mode) in devices {
             match mode {
                 DeviceMode::Block => drop(denied.0.insert(*mac, vec![Subject::Device(*mac)])),
