@@ -1,7 +1,8 @@
 //! Hands the daemon's folders over to the user it becomes, and takes them back where it stays root.
 //!
 //! Only a folder of glacic's own is handed over: one that was just made, that is named `glacic`, or that is the user's
-//! already. In it only folders and plain files with a single name are: a link that somebody planted leads nowhere.
+//! already (root's own are mostly not glacic's). In it only folders and plain files with a single name are: a link that
+//! somebody planted leads nowhere. What is the user's already is not touched: a read-only or full flash refuses even that.
 
 use std::ffi::CString;
 use std::fs::{self, DirBuilder, Metadata};
@@ -20,9 +21,12 @@ pub fn hand_over(folder: &Path, user: &User) -> Result<(), String> {
     let trouble = |error: io::Error| format!("{} cannot be handed over: {error}", folder.display());
     let held = open(folder).map_err(trouble)?;
     let found = fs::metadata(folder).map_err(trouble)?;
-    let own = made || found.uid() == user.uid || folder.file_name().is_some_and(|name| name == "glacic");
+    let theirs = (found.uid(), found.gid()) == (user.uid, user.gid);
+    let own = made || theirs && user.uid != 0 || folder.file_name().is_some_and(|name| name == "glacic");
     if own && found.is_dir() {
-        give(&held, user).map_err(trouble)?;
+        if !theirs {
+            give(&held, user).map_err(trouble)?;
+        }
         hand_over_content(folder, user, 1);
     }
     let found = fs::metadata(folder).map_err(trouble)?;
@@ -152,6 +156,51 @@ mod tests {
         let root = User { name: "root".to_owned(), uid: 0, gid: 0 };
         assert_eq!(hand_over(&ours, &root), Ok(()), "and back");
         assert_eq!(owner(&ours.join("flows.db")), 0);
+    }
+
+    #[test]
+    fn on_a_read_only_flash_what_is_the_users_already_will_do() {
+        if !is_root() {
+            return eprintln!("not tested: handing over needs root");
+        }
+        let user = User { name: "somebody".to_owned(), uid: 12_345, gid: 12_345 };
+        let etc = Folder::new("flash");
+        let ours = etc.0.join("glacic");
+        std::thread::spawn(move || {
+            let mount = |what: &std::ffi::CStr, on: &Path, flags| {
+                let on = CString::new(on.as_os_str().as_bytes()).unwrap();
+                // SAFETY: C strings that outlive the call; a file system in memory takes no data.
+                let done = unsafe { libc::mount(what.as_ptr(), on.as_ptr(), what.as_ptr(), flags, std::ptr::null()) };
+                assert_eq!(done, 0, "{}", io::Error::last_os_error());
+            };
+            // SAFETY: takes no pointers; changes the mounts of this thread alone.
+            assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNS) }, 0, "{}", io::Error::last_os_error());
+            mount(c"none", Path::new("/"), libc::MS_REC | libc::MS_PRIVATE);
+            mount(c"tmpfs", &etc.0, 0);
+            fs::create_dir(&ours).unwrap();
+            fs::write(ours.join("flows.db"), "").unwrap();
+            assert_eq!(hand_over(&ours, &user), Ok(()));
+            mount(c"tmpfs", &etc.0, libc::MS_REMOUNT | libc::MS_RDONLY);
+            assert_eq!(hand_over(&ours, &user), Ok(()));
+            let other = User { uid: 54_321, ..user };
+            assert!(hand_over(&ours, &other).unwrap_err().contains("cannot be handed over"), "it is read-only indeed");
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn root_takes_nothing_that_is_somebody_elses() {
+        if !is_root() {
+            return eprintln!("not tested: handing over needs root");
+        }
+        let shares = Folder::new("shares");
+        let film = shares.0.join("film");
+        fs::write(&film, "").unwrap();
+        std::os::unix::fs::chown(&film, Some(1_000), Some(1_000)).unwrap();
+        let root = User { name: "root".to_owned(), uid: 0, gid: 0 };
+        assert_eq!(hand_over(&shares.0, &root), Ok(()), "root can work there");
+        assert_eq!(owner(&film), 1_000);
     }
 
     #[test]

@@ -104,9 +104,9 @@ configure() {
 	END
 }
 
-# launch: starts the daemon, and waits until its ruleset is in the kernel.
+# launch: starts the daemon as the init script has it, under a user of its own, and waits until its ruleset is in the kernel.
 launch() {
-	glacic daemon --foreground >>/run/daemon.log 2>&1 &
+	glacic daemon --foreground --user nobody >>/run/daemon.log 2>&1 &
 	daemon=$!
 	until_true 60 guarded && return
 	cat /run/daemon.log
