@@ -322,16 +322,28 @@ fn reading(shown: &sets::Element<'_>) -> u32 {
     u32::try_from(shown.packets.unwrap_or(0)).unwrap_or(u32::MAX)
 }
 
-/// What fits into the sets, and what does not: a transaction with one element too many would fail as a whole.
-fn fit(wanted: Vec<Element>, plan: &Plan) -> (Vec<Element>, Vec<Failure>) {
+/// What fits into the sets, and what does not: a transaction with one element too many would fail as a whole. A denial is
+/// the last to go: whoever has few flows must not pass because others have many.
+fn fit(mut wanted: Vec<Element>, plan: &Plan) -> (Vec<Element>, Vec<Failure>) {
     let mut room: HashMap<Set, u32> = Set::ALL.iter().map(|set| (*set, set.size(plan.limits))).collect();
-    let (fits, rest): (Vec<Element>, Vec<Element>) = wanted.into_iter().partition(|element| {
+    let denies = |element: &Element| element.answer == Some(Answer::Deny);
+    for element in wanted.iter().filter(|element| denies(element)) {
         let left = room.entry(element.place.set).or_default();
+        *left = left.saturating_sub(1);
+    }
+    // Denials have taken their places; they alone may fill a set that lacks room even for them.
+    let mut denials: HashMap<Set, u32> = Set::ALL.iter().map(|set| (*set, set.size(plan.limits))).collect();
+    let mut failed = Vec::new();
+    wanted.retain(|element| {
+        let left = if denies(element) { &mut denials } else { &mut room }.entry(element.place.set).or_default();
         let fits = *left > 0;
         *left = left.saturating_sub(1);
+        if !fits {
+            failed.push(Failure { what: subject(&element.place), why: full() });
+        }
         fits
     });
-    (fits, rest.iter().map(|element| Failure { what: subject(&element.place), why: full() }).collect())
+    (wanted, failed)
 }
 
 fn key_bytes(place: &Place) -> KeyBytes {
@@ -343,5 +355,32 @@ fn key_bytes(place: &Place) -> KeyBytes {
         // `of_flow` makes no element of a larger type.
         Shape::IcmpType => mac.icmp_type(u8::try_from(number).unwrap_or(u8::MAX)),
         Shape::Protocol => mac.inet_proto(place.protocol),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::support::plan;
+    use super::*;
+    use crate::flow::{Port, Protocol};
+
+    /// Addresses that sort low are anybody's to choose.
+    #[test]
+    fn a_denial_has_its_place_however_much_others_have_learned() {
+        let plan = plan();
+        let most = Set::FlowsProto.size(plan.limits);
+        let mac = |number: u32| Mac::from_u64(0x0200_0000_0000 + u64::from(number)).unwrap();
+        let flow = |number, state| (Key::service(mac(number), Protocol(47), Port::Any), state);
+        let victim = most + 7;
+        let flows: Vec<_> =
+            (0..most + 5).map(|number| flow(number, State::Allowed)).chain([flow(victim, State::Denied)]).collect();
+        let (fits, failed) = fit(elements::wanted(&flows, &[]), &plan);
+        assert_eq!((fits.len() as u32, failed.len()), (most, 6));
+        assert!(fits.is_sorted());
+        assert!(fits.iter().any(|element| element.place.mac == mac(victim)));
+        assert_eq!(failed[5].what, Subject::Flow(flow(most + 4, State::Allowed).0));
+
+        let denied: Vec<_> = (0..most + 1).map(|number| flow(number, State::Denied)).collect();
+        assert_eq!(fit(elements::wanted(&denied, &[]), &plan).0.len() as u32, most);
     }
 }
