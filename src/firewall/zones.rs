@@ -133,6 +133,9 @@ fn zone_interfaces(
             )));
         }
     }
+    if section.and_then(|section| section.option("enabled")).is_some_and(|enabled| !uci::is_true(enabled)) {
+        return Err(No::Never("the firewall leaves it out (option enabled)".to_owned()));
+    }
     let input = section.and_then(|section| section.option("input"));
     let input = input.or_else(|| defaults.and_then(|defaults| defaults.option("input")));
     let input_refused = !input.is_some_and(|policy| policy.eq_ignore_ascii_case("accept"));
@@ -230,7 +233,8 @@ mod tests {
         config zone\n\toption name 'lan'\n\toption input 'ACCEPT'\n\
         config zone\n\toption name 'guest'\n\
         config zone\n\toption name 'wan'\n\toption masq '1'\n\
-        config zone\n\toption name 'vpn'\n";
+        config zone\n\toption name 'vpn'\n\
+        config zone\n\toption name 'off'\n\toption enabled '0'\n";
 
     impl Router for Usual {
         fn zone_devices(&self, zone: &Zone) -> Result<String, NoDevices> {
@@ -293,6 +297,14 @@ mod tests {
         assert_eq!(guarded(&found), ["br-lan", "eth3", "eth7"]);
         assert!(found.refused.is_empty());
         assert_eq!(found.notes, ["interface eth3 does not exist yet; it is guarded as soon as it does"]);
+    }
+
+    /// fw4 would say of it for ever what it says of a zone that is not there yet.
+    #[test]
+    fn a_zone_that_the_firewall_leaves_out_is_not_asked_about() {
+        let found = look(&["off"], &[]);
+        assert!(!found.unsure && found.guarded.is_empty());
+        assert_eq!(found.refused[0].why, "the firewall leaves it out (option enabled)");
     }
 
     #[test]
