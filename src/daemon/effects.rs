@@ -43,6 +43,7 @@ impl House {
                 Effect::Event(what) => self.tell(what),
             }
         }
+        self.engine.slim();
         match ticket {
             Some(_) => self.kernel.request(firewall::Request::Change { ticket, changes }),
             None => changes.into_iter().for_each(|change| self.kernel.change(change)),

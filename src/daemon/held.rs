@@ -9,7 +9,7 @@ use crate::engine::Sighting;
 use crate::flow::{Key, Mac, Monotonic};
 use crate::intercept::queue::Held;
 
-/// Packets that wait at once, at most. What comes beyond is answered by `fail_mode`.
+/// Packets that wait at once, at most. What comes beyond gets what its device's mode gives.
 pub const CAPACITY: usize = 1024;
 
 /// Of these, packets that wait for the owner, of all devices and of one. They stay for seconds, and a device can make as many

@@ -58,7 +58,7 @@ impl Judge<'_> {
         verdict
     }
 
-    /// Lets a packet wait. Where it cannot, `fail_mode` answers at once.
+    /// Lets a packet wait. Where it cannot, because a flood has taken every place, it gets no more than its mode gives.
     fn wait(&mut self, (key, awaiting): (Key, Awaiting), sighting: Sighting, held: Option<Held>) -> Option<Verdict> {
         let patience = match awaiting {
             Awaiting::Store if held.is_none() => COPY_PATIENCE,
@@ -67,17 +67,25 @@ impl Judge<'_> {
         };
         if !self.lobby.has_room(awaiting, key.mac) {
             return Some(match awaiting {
-                Awaiting::Store => self.manner.unanswered(),
+                Awaiting::Store => self.crowded_out(key),
                 Awaiting::Owner => Verdict::Refuse,
             });
         }
         let ask = awaiting == Awaiting::Store && !self.lobby.is_asked(&key);
         if ask && self.store.try_send(store::Request::Find { key }).is_err() {
-            return Some(self.manner.unanswered());
+            return Some(self.crowded_out(key));
         }
         let until = self.now.mono.after(patience);
         self.lobby.enter(Waiting { key, awaiting, sighting, held, until });
         None
+    }
+
+    /// What is decided is in the kernel: the rest passes where nobody has to decide first, and `fail_mode` does not object.
+    fn crowded_out(&self, key: Key) -> Verdict {
+        match self.engine.learns(key.mac) {
+            true => self.manner.unanswered(),
+            false => Verdict::Refuse,
+        }
     }
 
     /// Goes on with a packet that waited for the store, or for the owner, who has decided.
@@ -251,6 +259,18 @@ mod tests {
         assert_eq!(court.packet(1, 1), Some(Verdict::Refuse));
         assert_eq!(court.questions(), 0);
         assert_eq!(court.lobby.len(), CAPACITY);
+    }
+
+    /// Whoever fills the lobby would be let through by it, and be established from then on.
+    #[test]
+    fn a_flood_that_takes_every_place_opens_nothing_while_enforcing() {
+        for (inbox, entered) in [(2 * CAPACITY, CAPACITY), (8, 8)] {
+            let mut court = Court::new(Policy { learning: false, ..Policy::default() }, FailMode::Open, inbox);
+            (0..entered).for_each(|id| assert_eq!(court.packet(1000 + id as u16, id as u32), None));
+            assert_eq!(court.packet(1, 1), Some(Verdict::Refuse));
+            court.engine.set_device(sighting(1).mac.unwrap(), DeviceMode::Learn);
+            assert_eq!(court.packet(1, 1), Some(Verdict::Ignore), "the device's own mode counts");
+        }
     }
 
     #[test]

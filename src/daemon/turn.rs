@@ -109,9 +109,10 @@ impl House {
                 self.receive(*index);
             }
         }
-        self.expire();
         self.settle(None);
         self.hear();
+        // After the answers: what is there by now is no reason to lose patience.
+        self.expire();
         for ready in ready {
             match ready {
                 Ready::Source(_) | Ready::Alarm => {}

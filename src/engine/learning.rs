@@ -251,8 +251,8 @@ impl Engine {
 /// How long nothing new is offered to a store that has no room.
 const STORE_FULL: Duration = Duration::from_secs(60);
 
-const TOO_MANY_DEVICES: &str = "more new hardware addresses than a home has: somebody may be forging them; \
-     what they do is not recorded until it gets quieter";
+const TOO_MANY_DEVICES: &str = "more new hardware addresses than a home has: somebody may be forging them; what they do is not \
+     recorded. When it is over, `glacic forget --state allowed --idle-for 1d` and `glacic forget --pending` take theirs out";
 
 fn device_full(mac: Mac, learns: bool) -> String {
     let passes = if learns { "they pass while it learns" } else { "they do not pass" };

@@ -32,6 +32,9 @@ pub use policy::Policy;
 /// Undecided flows that are recorded of one device, at most: what an owner can be asked to look at.
 pub const PENDING_PER_DEVICE: u32 = 200;
 
+/// Effects that room is kept for.
+const KEPT_EFFECTS: usize = 256;
+
 /// One packet, as the engine sees it.
 #[derive(Debug, Clone)]
 pub struct Sighting {
@@ -140,6 +143,11 @@ impl Engine {
         self.effects.drain(..)
     }
 
+    /// Gives back the room that many effects at once have taken.
+    pub fn slim(&mut self) {
+        self.effects.shrink_to(KEPT_EFFECTS);
+    }
+
     pub fn has_effects(&self) -> bool {
         !self.effects.is_empty()
     }
@@ -177,6 +185,11 @@ impl Engine {
             room: false,
         };
         decide(&situation).verdict
+    }
+
+    /// Whether a new flow of this device is allowed on first use.
+    pub fn learns(&self, mac: Mac) -> bool {
+        decide::learns(self.policy.learning, self.devices.mode(mac))
     }
 
     /// Goes on with a packet that waited for the store, which knows nothing of its flow but what [`Engine::found`] told.
