@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use glacic::config::Settings;
 use glacic::config::settings::FailMode;
 use glacic::engine::{Answer, Engine, Policy, Sighting};
-use glacic::flow::{FlowId, Monotonic, Now, Verdict, Wall};
+use glacic::flow::{FlowId, Monotonic, Now, Rate, Verdict, Wall};
 use glacic::intercept::Packet;
 use glacic::intercept::queue::{Queue, QueueSettings};
 use glacic::wire;
@@ -63,7 +63,8 @@ fn with_glacic(control: &Control) {
 /// What follows from it (the kernel's sets, the store) comes behind the verdict, as in the daemon.
 fn with_engine(control: &Control) {
     let now = Now { mono: Monotonic::from_secs(1), wall: Wall { seconds: 1_790_000_000 } };
-    let policy = Policy { max_flows_per_device: u32::MAX, ..Policy::new(&Settings::default(), true, true) };
+    let learned = Rate { count: u32::MAX, per: Duration::from_secs(1) };
+    let policy = Policy { max_flows_per_device: u32::MAX, learned, ..Policy::new(&Settings::default(), true, true) };
     let engine = std::cell::RefCell::new(Engine::new(policy, FlowId(1), now));
     let decide = |packet: &Packet<'_>| {
         let facts = wire::facts(packet.bytes).expect("the packet is whole");

@@ -50,6 +50,13 @@ impl Engine {
             self.counts.unrecorded += 1;
             return;
         }
+        if state == State::Allowed && !self.learned.take(self.policy.learned, now.mono) {
+            self.counts.unrecorded += 1;
+            if due(&mut self.learned_alert, now.mono) {
+                self.alert("too_many_flows", None, TOO_MANY_FLOWS.to_owned());
+            }
+            return;
+        }
         let id = self.reserve_id();
         let record = new_record(id, key, state, now);
         if let Some(device) = self.devices.get(key.mac) {
@@ -253,6 +260,9 @@ const STORE_FULL: Duration = Duration::from_secs(60);
 
 const TOO_MANY_DEVICES: &str = "more new hardware addresses than a home has: somebody may be forging them; what they do is not \
      recorded. When it is over, `glacic forget --state allowed --idle-for 1d` and `glacic forget --pending` take theirs out";
+
+const TOO_MANY_FLOWS: &str = "half of all flows that max_flows allows were learned within a day: somebody may be inventing them; \
+     what is new passes while glacic learns, and few of it is remembered. Look at `glacic devices`, and forget theirs";
 
 fn device_full(mac: Mac, learns: bool) -> String {
     let passes = if learns { "they pass while it learns" } else { "they do not pass" };

@@ -27,6 +27,7 @@ use crate::wire::{Facts, Stage};
 use decide::{Outcome, Situation, decide};
 use devices::Devices;
 use events::What;
+use limit::Bucket;
 pub use policy::Policy;
 
 /// Undecided flows that are recorded of one device, at most: what an owner can be asked to look at.
@@ -97,6 +98,8 @@ pub struct Engine {
     /// The store has no room: until then no new flow is offered to it.
     store_full: Option<Monotonic>,
     strangers_alert: Option<Monotonic>,
+    learned: Bucket,
+    learned_alert: Option<Monotonic>,
     effects: Vec<Effect>,
     pub counts: Counts,
 }
@@ -111,6 +114,8 @@ impl Engine {
             next_id: next_id.0,
             store_full: None,
             strangers_alert: None,
+            learned: Bucket::full(now.mono),
+            learned_alert: None,
             effects: Vec::new(),
             counts: Counts::default(),
             policy: Policy::default(),

@@ -61,6 +61,30 @@ fn a_million_forged_addresses_make_a_handful_of_devices_and_one_alert() {
     }
 }
 
+/// What is learned stays for good: forty addresses with five hundred flows each would have filled the database.
+#[test]
+fn invented_devices_learn_half_of_what_fits_and_then_a_trickle() {
+    let mut engine = Engine::new(Policy { cache_size: 30_000, ..Policy::default() }, FlowId(1), NOON);
+    let most = Policy::default().learned.count as usize;
+    let mut invent = |from_port: u16, now| {
+        for (device, port) in (0..60).flat_map(|device| (0..300).map(move |port| (device, port))) {
+            let forged = Mac::from_u64(0x0600_0000_0000 + device).unwrap();
+            assert_eq!(
+                engine.packet(&from(forged, Protocol::UDP, from_port + port), now),
+                PASS,
+                "it passes all the same"
+            );
+        }
+        let effects = effects(&mut engine);
+        (inserted(&effects).len(), alerts(&effects))
+    };
+    let (learned, warned) = invent(1, NOON);
+    assert_eq!(learned, most);
+    assert!(warned.iter().any(|kind| *kind == "too_many_flows"), "{warned:?}");
+    let (learned, _) = invent(1, later(86_400 / 100));
+    assert!((most / 100 - 1..=most / 100 + 1).contains(&learned), "{learned}");
+}
+
 #[test]
 fn events_of_one_device_are_limited() {
     let rate_limit = Rate { count: 3, per: Duration::from_secs(60) };
