@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::control::Client;
 use super::errands::Errand;
 use super::house::House;
+use super::learning::KEPT_AS;
+use crate::config::settings::Device;
 use crate::control::protocol::{Code, DeviceSet, Error, LearningSet, Request};
 use crate::firewall;
 use crate::flow::DeviceMode;
@@ -120,13 +122,23 @@ impl House {
     }
 
     fn set_device(&mut self, client: Client, set: DeviceSet) {
-        let configured = |device: &&crate::config::settings::Device| {
+        let configured = |device: &&Device| {
             crate::flow::query::as_mac(&set.device) == Some(device.mac)
                 || device.name.as_deref() == Some(set.device.as_str())
         };
-        if let Some(device) = self.settings.devices.iter().find(configured) {
-            let message = format!("{} is set up by a device section in the configuration: change it there", device.mac);
-            return self.control.fail(client, Error::new(Code::InvalidParams, message));
+        if let Some(section) = self.settings.devices.iter().find(configured) {
+            let what = match section {
+                Device { name: Some(_), .. } if set.name.is_some() => Some("name"),
+                Device { mode: said, .. } if set.mode.is_some() && *said != DeviceMode::Default => Some("mode"),
+                _ => None,
+            };
+            if let Some(what) = what {
+                let message = format!(
+                    "the {what} of {} is set by a device section in the configuration: change it there",
+                    section.mac
+                );
+                return self.control.fail(client, Error::new(Code::InvalidParams, message));
+            }
         }
         let DeviceSet { device, name, mode } = set;
         self.ask_store(client, Errand::Device { name: name.clone() }, |ticket| store::Request::DeviceSet {
@@ -141,14 +153,33 @@ impl House {
         if set.seconds.is_some_and(|seconds| seconds == 0 || seconds > LONGEST_SPAN) {
             return self.control.fail(client, Error::new(Code::InvalidParams, "a span is 1 second to 10 years"));
         }
+        let mut wanted = self.learning.clone();
+        wanted.set(set.on, set.seconds.map(Duration::from_secs), self.now.mono);
+        let value = Some(wanted.keep(self.now.mono));
+        self.ask_store(client, Errand::Learning(set), |ticket| store::Request::Meta {
+            ticket: Some(ticket),
+            key: KEPT_AS.to_owned(),
+            value,
+            soon: true,
+        });
+    }
+
+    /// Follows the owner's word about learning, which the store has taken down.
+    pub fn learning_kept(&mut self, ticket: u32, saved: Result<(), store::Trouble>) {
+        let Some((client, Errand::Learning(set))) = self.errands.end(ticket) else { return };
         let was = self.learning.is_on();
         self.learning.set(set.on, set.seconds.map(Duration::from_secs), self.now.mono);
-        if was == set.on {
-            self.keep_learning(true);
-            return self.tell_status(client);
+        if was != set.on {
+            self.learning_changed();
         }
-        self.learning_changed();
-        // Answered when the kernel follows: what the owner does next meets the new mode.
-        self.awaiting_ruleset.push(client);
+        match saved {
+            Err(trouble) => {
+                let message = format!("it holds until the next restart, but could not be saved: {trouble}");
+                self.control.fail(client, Error::new(Code::NotSaved, message));
+            }
+            Ok(()) if was == set.on => self.tell_status(client),
+            // Answered when the kernel follows: what the owner does next meets the new mode.
+            Ok(()) => self.awaiting_ruleset.push(client),
+        }
     }
 }

@@ -28,8 +28,9 @@ use crate::firewall::{self, Guarded, Report};
 use crate::flow::{DeviceMode, Mac, Monotonic, Now};
 use crate::store::{self, Reply, Seen};
 
-/// When a question about interfaces that got no answer is asked again.
+/// When a question about interfaces that got no answer is asked again: soon, and then ever later. Each takes fw4 a second.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
+const ASK_AGAIN_DOUBLES: u32 = 3;
 
 /// What the loop keeps of the store.
 pub struct StoreLink {
@@ -87,10 +88,13 @@ pub struct Due {
     pub calm: Option<Monotonic>,
     /// What the rules have dropped.
     pub drops: Monotonic,
-    /// The learning state, for the store.
+    /// The learning state, for the store; and whether it has changed since the store was last told.
     pub keep: Monotonic,
+    pub keep_soon: bool,
     /// Another look at which interfaces are guarded, after one has come, gone or changed.
     pub resolve: Option<Monotonic>,
+    /// How often in a row that gave no answer.
+    pub unanswered: u32,
     /// Another attempt to open the sources that could not be opened, or that failed.
     pub sources: Option<Monotonic>,
     /// The configuration is to be read again, as soon as the background takes the task.
@@ -154,7 +158,14 @@ impl House {
     /// Takes over new settings; says whether anything has changed. fw4 and the network ask for the same again often, and a
     /// ruleset that stands as it is wanted stays: loading it costs a small router a second.
     pub fn configure(&mut self, resolved: Resolved) -> bool {
-        let Resolved { settings, interfaces, problems } = resolved;
+        let Resolved { settings, interfaces, mut problems } = resolved;
+        if settings.database != self.store.path {
+            problems.push(format!(
+                "option database counts from the next start on, and until then {} is written: stop glacic and move that file, \
+                 with those whose names begin like its own, before it starts again",
+                self.store.path.display()
+            ));
+        }
         let stands = self.kernel.is_loaded() && !self.without_queue && settings == self.settings;
         let learned = self.learning.is_on();
         // Somebody may have installed what was missing.
@@ -168,6 +179,7 @@ impl House {
         self.store.owe(store::Request::Limits(store_limits(&settings)));
         self.learning.configure(&settings, self.now.mono);
         let before: Vec<Device> = std::mem::replace(&mut self.settings, settings).devices;
+        self.look_for_room();
         let moved = self.interfaces(interfaces);
         let changes = self.configure_devices(&before);
         self.due.names = self.now.mono;
@@ -199,8 +211,10 @@ impl House {
         let Interfaces { guarded, warnings, unsure } = found;
         self.warnings.set(Subject::Guarded, warnings);
         if unsure {
-            self.due.resolve.get_or_insert(self.now.mono.after(ASK_AGAIN));
+            let wait = ASK_AGAIN.saturating_mul(1 << self.due.unanswered.min(ASK_AGAIN_DOUBLES));
+            self.due.resolve.get_or_insert(self.now.mono.after(wait));
         }
+        self.due.unanswered = if unsure { self.due.unanswered.saturating_add(1) } else { 0 };
         let changed = guarded != self.guarded;
         self.guarded = guarded;
         changed
@@ -228,10 +242,12 @@ impl House {
     /// Gives the learning state to the store.
     pub fn keep_learning(&mut self, soon: bool) {
         let value = Some(self.learning.keep(self.now.mono));
-        let request = store::Request::Meta { key: super::learning::KEPT_AS.to_owned(), value, soon };
+        let soon = std::mem::take(&mut self.due.keep_soon) || soon;
+        let request = store::Request::Meta { ticket: None, key: super::learning::KEPT_AS.to_owned(), value, soon };
         if self.store.handle.try_send(request).is_err() {
             // Tried again at the next turn of the clock.
             self.due.keep = self.now.mono.after(Duration::from_secs(1));
+            self.due.keep_soon = soon;
         }
     }
 }

@@ -6,7 +6,7 @@ use super::errands::Errand;
 use super::held::{Awaiting, Waiting};
 use super::house::House;
 use super::warnings::Subject;
-use crate::control::protocol::{Code, Decided, Error};
+use crate::control::protocol::{Code, Decided, Error, FlowCounts};
 use crate::engine::events::What;
 use crate::firewall;
 use crate::flow::view::FlowView;
@@ -34,7 +34,7 @@ impl House {
                 if let Some(state) = self.engine.not_kept(&key, self.now) {
                     self.recount(Some(state), None);
                 }
-                self.warnings.set(Subject::Database, vec![
+                self.warnings.set(Subject::DatabaseFull, vec![
                     "the database holds max_flows flows: of new ones few are kept, or none; forget some or raise the option".to_owned(),
                 ]);
             }
@@ -45,6 +45,7 @@ impl House {
             }
             Reply::Decided { ticket, result } => self.decided(ticket, result),
             Reply::DeviceSet { ticket, result } => self.device_set(ticket, result),
+            Reply::Kept { ticket, saved } => self.learning_kept(ticket, saved),
             Reply::Listed { ticket, result } | Reply::Got { ticket, result } | Reply::Devices { ticket, result } => {
                 if let Some((client, _)) = self.errands.end(ticket) {
                     match result {
@@ -58,7 +59,10 @@ impl House {
                 self.kernel.fill(ticket, chunk, last, || engine.device_modes());
             }
             // What has drifted (a flow that both sides made at once) is put right.
-            Reply::Status { status, .. } => self.flows = status.flows,
+            Reply::Status { status, .. } => {
+                self.flows = status.flows;
+                self.look_for_room();
+            }
             Reply::Trouble(trouble) => {
                 self.warnings.set(Subject::Database, vec![trouble.to_string()]);
                 self.alert("database", trouble.to_string());
@@ -165,6 +169,18 @@ impl House {
                 None => continue,
             };
             *count = if up { count.saturating_add(1) } else { count.saturating_sub(1) };
+        }
+        if after.is_none() {
+            self.look_for_room();
+        }
+    }
+
+    /// That the database is full is said until it has room.
+    pub fn look_for_room(&mut self) {
+        let FlowCounts { allowed, pending, denied } = self.flows;
+        let held = allowed.saturating_add(pending).saturating_add(denied);
+        if usize::try_from(held).is_ok_and(|held| held < self.settings.max_flows) {
+            self.warnings.clear(Subject::DatabaseFull);
         }
     }
 }

@@ -202,9 +202,11 @@ fn build(
             engine.set_device(device.mac, device.mode);
         }
     });
+    let now_then = if learning.is_on() { LEARNS_AFRESH } else { ENFORCES_NOTHING_KNOWN };
     if let Some(path) = &opened.moved_aside {
-        let now_then = if learning.is_on() { LEARNS_AFRESH } else { ENFORCES_NOTHING_KNOWN };
         warnings.set(Subject::DatabaseMoved, vec![format!("{}, and {now_then}", moved_aside(path))]);
+    } else if opened.unread {
+        warnings.set(Subject::DatabaseMoved, vec![format!("nothing of the database could be read, and {now_then}")]);
     }
     if let Some(trouble) = &opened.trouble {
         warnings.set(Subject::Database, vec![trouble.to_string()]);
@@ -275,7 +277,9 @@ fn build(
             calm: None,
             drops: now.mono,
             keep: now.mono,
+            keep_soon: false,
             resolve: None,
+            unanswered: 0,
             sources: None,
             reload: false,
         },

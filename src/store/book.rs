@@ -94,13 +94,16 @@ impl Store {
             }
             Request::Decisions { ticket } => self.decisions(ticket, reply),
             Request::Status { ticket } => reply(Reply::Status { ticket, status: self.status() }),
-            Request::Meta { key, value, soon } => {
+            Request::Meta { ticket, key, value, soon } => {
                 match value {
                     Some(value) => self.meta.insert(key.clone(), value),
                     None => self.meta.remove(&key),
                 };
                 self.due.meta.insert(key);
-                self.due.meta_presses |= soon;
+                self.due.meta_presses |= soon || ticket.is_some();
+                if let Some(ticket) = ticket {
+                    reply(Reply::Kept { ticket, saved: self.commit(false, now) });
+                }
             }
             Request::ClockSet { jump_seconds } => {
                 logged(self.clock_set(jump_seconds, now));

@@ -35,7 +35,8 @@ impl Store {
                 decided.changes.push(Change { before: None, after: Some(after) });
             }
         }
-        if !decided.changes.is_empty() {
+        // What changes nothing may be a decision that could not be saved before.
+        if !decided.changes.is_empty() || self.shadow.trouble().is_some() {
             decided.saved = self.commit(false, now);
         }
         Ok(decided)
@@ -151,7 +152,11 @@ impl Store {
     ) -> Result<DeviceSet, Error> {
         let invalid = |message: &str| Err(Error::new(Code::InvalidParams, message));
         match name {
-            Some(name) if name.len() > devices::MAX_NAME => return invalid("a device's name has at most 64 bytes"),
+            Some(name) if name.len() > devices::MAX_NAME => {
+                return invalid(
+                    "a device's name has at most 64 bytes, of which a letter beyond ASCII takes two or more: choose a shorter one",
+                );
+            }
             Some(name) if name.contains(char::is_control) => {
                 return invalid("a device's name has no control characters");
             }

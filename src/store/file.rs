@@ -45,6 +45,11 @@ pub struct File {
 pub struct Place(u64, u64);
 
 impl Place {
+    /// Whether both are on the same file system.
+    pub fn is_beside(self, other: Place) -> bool {
+        self.0 == other.0
+    }
+
     /// The place of what lies at `path` now; `None` where nothing does, or where files have no such numbers.
     pub fn of(path: &Path) -> Option<Place> {
         #[cfg(unix)]

@@ -35,8 +35,9 @@ pub enum Request {
     Decisions { ticket: u32 },
     /// How the store is, by [`Reply::Status`].
     Status { ticket: u32 },
-    /// A little state to keep: `None` forgets it. Written `soon` as a learned flow is, or else at the flush interval.
-    Meta { key: String, value: Option<String>, soon: bool },
+    /// A little state to keep: `None` forgets it. With a ticket it is a word of the owner, on the flash when [`Reply::Kept`]
+    /// comes. Written `soon` as a learned flow is, or else at the flush interval.
+    Meta { ticket: Option<u32>, key: String, value: Option<String>, soon: bool },
     /// The wall clock was set forward by so many seconds: times taken before are mended.
     ClockSet { jump_seconds: i64 },
     /// The limits changed with the configuration.
@@ -90,6 +91,11 @@ pub enum Reply {
     DeviceSet {
         ticket: u32,
         result: Result<DeviceSet, Error>,
+    },
+    Kept {
+        ticket: u32,
+        /// Why it stands in memory only, where that is so.
+        saved: Result<(), super::Trouble>,
     },
     /// At most [`Reply::CHUNK`] decisions; `last` marks the end.
     Decisions {

@@ -69,6 +69,8 @@ pub struct Opened {
     pub skipped: u32,
     /// Where a damaged or foreign file was moved.
     pub moved_aside: Option<PathBuf>,
+    /// There is a file, and nothing of it could be read: nobody knows what was decided.
+    pub unread: bool,
     /// Why nothing can be written for now.
     pub trouble: Option<Trouble>,
 }

@@ -1,7 +1,16 @@
 //! Opening: from a file, from a copy of one that cannot be written, or from nothing.
+//!
+//! | at the path | flows | the owner's word |
+//! |---|---|---|
+//! | nothing | none | none: whoever removed it wants to begin anew |
+//! | a database of ours | its own | its own |
+//! | one that is damaged or foreign (it is moved aside), that was never written to, or that cannot be read | none | the spare copy's |
+//!
+//! A new file is written at once: from then on it has a life, and says by itself what was known when it was made.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use rusqlite::{Connection, Result};
 
@@ -23,6 +32,7 @@ const ROWS_PER_FLOW: usize = 4;
 /// Opens the database at `path`. Never fails: a file that is damaged or not glacic's is moved aside, a missing
 /// directory is made, and where nothing can be written the store works in memory and says so.
 pub fn open(path: &Path, limits: Limits, now: Now) -> Opened {
+    let was_there = !matches!(fs::symlink_metadata(path), Err(fault) if fault.kind() == io::ErrorKind::NotFound);
     let mut moved_aside = None;
     let mut opened = load(path, limits);
     if let Err(Fault::Unfit(reason)) = &opened {
@@ -45,13 +55,17 @@ pub fn open(path: &Path, limits: Limits, now: Now) -> Opened {
             (loaded.unwrap_or_else(|_| Loaded::nothing()), Shadow::closed(path.to_owned(), &reason, now.mono))
         }
     };
-    let skipped = loaded.skipped;
-    let trouble = shadow.trouble().cloned();
+    let (skipped, lived) = (loaded.skipped, loaded.lived);
     let mut store = loaded.into_store(shadow, Spare::of(path), limits, now);
-    if moved_aside.is_some() {
+    if was_there && !lived {
         store.meta = store.spare.kept();
         store.due.meta.extend(store.meta.keys().cloned());
     }
+    if !lived && store.shadow.trouble().is_none() {
+        // What fails is in the shadow's trouble.
+        let _ = store.flush(now);
+    }
+    let trouble = store.shadow.trouble().cloned();
     logged(store.retire(now));
     logged(store.make_room(limits.max_flows));
     store.due.note(now.mono);
@@ -63,6 +77,7 @@ pub fn open(path: &Path, limits: Limits, now: Now) -> Opened {
         meta: store.meta.clone(),
         store,
         skipped,
+        unread: was_there && !lived && trouble.is_some() && moved_aside.is_none(),
         moved_aside,
         trouble,
     }
@@ -89,6 +104,8 @@ pub fn read_copy(path: &Path, now: Now) -> std::result::Result<Store, Trouble> {
 struct Loaded {
     tables: Connection,
     life: Life,
+    /// Whether the life is the file's.
+    lived: bool,
     meta: BTreeMap<String, String>,
     skipped: u32,
 }
@@ -96,11 +113,12 @@ struct Loaded {
 impl Loaded {
     fn nothing() -> Loaded {
         let tables = schema::in_memory().expect("SQLite makes tables in memory unless there is none left");
-        Loaded { tables, life: Life::new(), meta: BTreeMap::new(), skipped: 0 }
+        Loaded { tables, life: Life::new(), lived: false, meta: BTreeMap::new(), skipped: 0 }
     }
 
     fn from(file: &File, limits: Limits) -> std::result::Result<Loaded, Fault> {
         let mut loaded = Loaded::nothing();
+        loaded.lived = file.life.is_some();
         loaded.life = file.life.unwrap_or(loaded.life);
         let most = limits.max_flows.saturating_mul(ROWS_PER_FLOW);
         loaded.fill(&file.connection, most).map_err(|fault| file::judge(&fault))?;

@@ -159,6 +159,11 @@ impl Store {
         let ours = file.life.filter(|life| life.identity == self.life.identity);
         match (file.life, ours, self.shadow.place) {
             (None, ..) => self.everything_is_new().map_err(|fault| fault.to_string())?,
+            (Some(_), _, Some(place)) if file.place.is_some_and(|found| !found.is_beside(place)) => {
+                return Err(
+                    "another file system was mounted there, with a database: restart glacic to use it".to_owned()
+                );
+            }
             (Some(_), _, Some(place)) if file.place != Some(place) => {
                 drop(file);
                 return self.replace("was put in the place of the one in use");

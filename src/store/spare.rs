@@ -1,8 +1,8 @@
 //! A second copy of what [`super::Request::Meta`] brings, in a small file beside the database: the owner's word about learning
 //! outlives a database that has to be moved aside.
 //!
-//! It is written by rename after the transaction that brought the word into the database, where it says something else. A
-//! database that is merely gone was removed by somebody who wants to begin anew: the copy counts only for one moved aside.
+//! It is written by rename after the transaction that brought the word into the database, where it says something else. When
+//! it counts is at the head of [`super::open`].
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -28,7 +28,7 @@ fn random_pause() -> Duration {
     Duration::from_millis(RandomState::new().hash_one(Instant::now()) % 500)
 }
 
-/// A power cut hit the database of a house that had learned enough.
+/// A power cut hit the database of a house that had learned enough, right after it was told so; and then another.
 #[test]
 fn a_house_that_was_told_to_enforce_does_so_also_with_a_damaged_database() {
     let (network, fw4, config) = home(1, Mode::Log, Placement::Guard);
@@ -37,7 +37,13 @@ fn a_house_that_was_told_to_enforce_does_so_also_with_a_damaged_database() {
     let daemon = Daemon::start(&network, &fw4, &config);
     daemon.control.learning(false);
     daemon.control.deny(station.mac, Protocol::UDP, Port::Number(4000));
-    daemon.stop();
+    daemon.kill();
+    std::fs::write(&config.database, "what is left of it").expect("the test's folder can be written");
+
+    Daemon::start(&network, &fw4, &config).kill();
+    let daemon = Daemon::start(&network, &fw4, &config);
+    assert!(!daemon.control.status().learning, "the word holds also where nothing else was ever written");
+    daemon.kill();
     std::fs::write(&config.database, "what is left of it").expect("the test's folder can be written");
 
     let daemon = Daemon::start(&network, &fw4, &config);

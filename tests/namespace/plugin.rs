@@ -116,14 +116,26 @@ fn the_plugin_shows_and_decides() {
 fn what_the_configuration_says_of_a_device_is_changed_there() {
     let (network, fw4, mut config) = home(1, Mode::Log, Placement::Guard);
     let mac = network.station(0).mac;
-    config.sections = format!("config device\n\toption mac '{mac}'\n\toption name 'camera'\n");
+    let (named, treated) = ("b8:27:eb:00:00:77", "b8:27:eb:00:00:78");
+    config.sections = format!(
+        "config device\n\toption mac '{mac}'\n\toption name 'camera'\n\toption mode 'enforce'\n\
+         config device\n\toption mac '{named}'\n\toption name 'printer'\n\
+         config device\n\toption mac '{treated}'\n\toption mode 'trust'\n"
+    );
     let _daemon = Daemon::start(&network, &fw4, &config);
-    for device in [mac.to_string(), "camera".to_owned()] {
-        let answer = call(&config, "device_set", json!({"device": device, "mode": "block"}));
+    let mac = mac.to_string();
+    for (device, what) in
+        [(mac.as_str(), "mode"), ("camera", "mode"), ("camera", "name"), (named, "name"), (treated, "mode")]
+    {
+        let value = if what == "mode" { "block" } else { "lens" };
+        let answer = call(&config, "device_set", json!({"device": device, what: value}));
         let message = answer["error"]["message"].as_str().unwrap_or_default();
-        assert!(message.contains("device section") && message.contains("change it there"), "{answer}");
+        assert!(message.contains(&format!("the {what} of")) && message.contains("change it there"), "{answer}");
         assert_eq!(answer["error"]["status"], 2);
     }
+    // What a section leaves open is the owner's to say.
+    assert_eq!(call(&config, "device_set", json!({"device": named, "mode": "block"}))["mode"], "block");
+    assert_eq!(call(&config, "device_set", json!({"device": treated, "name": "tv"}))["mac"], treated);
 }
 
 /// A database with so many flows of a hundred devices.

@@ -31,6 +31,21 @@ fn what_the_store_has_no_room_for_leaves_the_kernel_again() {
 }
 
 #[test]
+fn that_the_database_is_full_is_said_until_it_has_room() {
+    let mut town = Town::loaded("room");
+    let full = |town: &Town| town.house.warnings.all().iter().any(|warning| warning.code == WarningCode::TableFull);
+    let most = town.house.settings.max_flows as u64;
+    town.house.flows = FlowCounts { allowed: most, ..FlowCounts::default() };
+    town.packet(443);
+    town.house.store_reply(Reply::Full { key: key(443) });
+    assert!(full(&town));
+    town.house.recount(Some(State::Allowed), Some(State::Denied));
+    assert!(full(&town), "a decision makes no room");
+    town.house.recount(Some(State::Denied), None);
+    assert!(!full(&town));
+}
+
+#[test]
 fn counts_of_flows_are_put_right_by_the_store() {
     let mut town = Town::loaded("counts");
     town.house.flows.pending = 99;

@@ -133,7 +133,9 @@ impl Town {
                 calm: None,
                 drops: NOON.mono,
                 keep: NOON.mono,
+                keep_soon: false,
                 resolve: None,
+                unanswered: 0,
                 sources: None,
                 reload: false,
             },
@@ -178,6 +180,14 @@ impl Town {
         let ticket = asked.expect("the store was asked for what is decided");
         self.house.store_reply(Reply::Decisions { ticket, chunk: Vec::new(), last: true });
         self.told()
+    }
+
+    /// The ticket of a word of the owner that reached the store.
+    fn word(&mut self) -> Option<u32> {
+        self.store.try_iter().find_map(|request| match request {
+            store::Request::Meta { ticket, .. } => ticket,
+            _ => None,
+        })
     }
 
     /// What reached the firewall thread.

@@ -9,12 +9,38 @@ fn whoever_turns_learning_off_is_answered_by_the_ruleset_that_enforces() {
     town.house.kernel.want(firewall::Plan::new(&town.house.settings, true, Vec::new()));
     town.fill();
     let client = town.client("{\"method\":\"learning_set\",\"params\":{\"on\":false}}\n");
+    assert!(town.house.engine.policy().learning, "first it is kept");
+    let ticket = town.word().unwrap();
+    town.house.store_reply(Reply::Kept { ticket, saved: Ok(()) });
     assert!(!town.house.engine.policy().learning, "the next packet meets the new mode");
     town.fill();
     town.house.firewall_report(loaded());
     assert!(silent(&client), "that was the old one");
     town.house.firewall_report(loaded());
     assert!(answer(&client).contains("\"learning\":false"));
+}
+
+#[test]
+fn whoever_turns_learning_off_is_told_when_it_could_not_be_kept() {
+    let mut town = Town::loaded("unkept");
+    let client = town.client("{\"method\":\"learning_set\",\"params\":{\"on\":false}}\n");
+    let ticket = town.word().unwrap();
+    town.house.store_reply(Reply::Kept { ticket, saved: Err(store::Trouble("the disk is full".to_owned())) });
+    assert!(answer(&client).contains("not_saved"));
+    assert!(!town.house.engine.policy().learning, "it holds all the same");
+}
+
+#[test]
+fn a_word_about_learning_that_the_store_is_too_busy_for_goes_to_it_as_soon_as_it_can() {
+    let mut town = Town::new("busy", 1);
+    town.house.store.handle.try_send(store::Request::Flush).unwrap();
+    town.house.keep_learning(true);
+    town.house.keep_learning(false);
+    assert!(matches!(town.store.try_recv(), Ok(store::Request::Flush)));
+    town.house.keep_learning(false);
+    assert!(matches!(town.store.try_recv(), Ok(store::Request::Meta { ticket: None, soon: true, .. })));
+    town.house.keep_learning(false);
+    assert!(matches!(town.store.try_recv(), Ok(store::Request::Meta { soon: false, .. })));
 }
 
 #[test]
@@ -61,7 +87,15 @@ fn interfaces_that_could_not_be_looked_up_are_looked_up_again_and_guarded_meanwh
         Task::Resolve(_, before) => Some(before),
         _ => None,
     });
-    assert_eq!(asked, Some(guarded), "the thread that asks knows what to keep");
+    assert_eq!(asked.as_ref(), Some(&guarded), "the thread that asks knows what to keep");
+    let mut waits = Vec::new();
+    for unsure in [true, true, true, true, false, true] {
+        let found = Interfaces { guarded: guarded.clone(), warnings: Vec::new(), unsure };
+        town.house.due.resolve = None;
+        town.house.interfaces(found);
+        waits.push(town.house.due.resolve.map_or(0, |at| at.since(town.house.now.mono).as_secs()));
+    }
+    assert_eq!(waits, [20, 40, 80, 80, 0, 10], "each takes fw4 a second");
 }
 
 /// fw4 and the network have the configuration read again every few minutes on some lines.

@@ -59,7 +59,12 @@ fn what_is_no_database_is_moved_aside() {
 #[test]
 fn the_owners_word_outlives_a_database_that_is_moved_aside() {
     let scratch = Scratch::new();
-    let word = |value: &str| Request::Meta { key: "learning".to_owned(), value: Some(value.to_owned()), soon: true };
+    let word = |value: &str| Request::Meta {
+        ticket: None,
+        key: "learning".to_owned(),
+        value: Some(value.to_owned()),
+        soon: true,
+    };
     let mut store = open(&scratch.database(), at(0)).store;
     ask(&mut store, word("1 - 1 -"), at(1));
     ask(&mut store, word("1 - 0 -"), at(2));
@@ -78,6 +83,29 @@ fn the_owners_word_outlives_a_database_that_is_moved_aside() {
     assert_eq!(open(&scratch.database(), at(0)).meta.len(), 0);
 }
 
+/// Nothing but the word itself was written between two cuts of the power; or the file lost its bytes.
+#[test]
+fn the_owners_word_outlives_more_than_one_cut() {
+    let scratch = Scratch::new();
+    let word =
+        Request::Meta { ticket: Some(7), key: "learning".to_owned(), value: Some("1 - 0 -".to_owned()), soon: true };
+    let mut store = open(&scratch.database(), at(0)).store;
+    assert_eq!(ask(&mut store, word, at(1)), [Reply::Kept { ticket: 7, saved: Ok(()) }]);
+    drop(store);
+    let kept = |text: Option<&str>| {
+        if let Some(text) = text {
+            fs::write(scratch.database(), text).unwrap();
+        }
+        open(&scratch.database(), at(0)).meta.get("learning").map(String::as_str) == Some("1 - 0 -")
+    };
+    assert!(kept(None), "it was on the flash when it was answered");
+    for text in [Some("no database"), None, None, Some(""), None] {
+        assert!(kept(text), "{text:?}");
+    }
+    fs::remove_file(scratch.database()).unwrap();
+    assert!(!kept(None) && !kept(None), "whoever removes the database begins anew");
+}
+
 #[test]
 fn the_copy_of_the_word_is_written_when_it_says_something_else_and_read_with_care() {
     let scratch = Scratch::new();
@@ -85,7 +113,8 @@ fn the_copy_of_the_word_is_written_when_it_says_something_else_and_read_with_car
     let mut store = open(&scratch.database(), at(0)).store;
     store.flush(at(1)).unwrap();
     assert!(!copy.exists(), "nothing was said");
-    let word = |soon| Request::Meta { key: "learning".to_owned(), value: Some("0 - 1 -".to_owned()), soon };
+    let word =
+        |soon| Request::Meta { ticket: None, key: "learning".to_owned(), value: Some("0 - 1 -".to_owned()), soon };
     ask(&mut store, word(true), at(2));
     tick(&mut store, at(20));
     assert_eq!(std::fs::read_to_string(&copy).unwrap(), "learning 0 - 1 -\n");
