@@ -20,7 +20,7 @@ use crate::firewall;
     name = "check",
     example = "glacic check",
     example = "glacic check ./glacic && cp ./glacic /etc/config/glacic",
-    note = "The exit code is 0 if there is no error (warnings are none), 78 otherwise."
+    note = "The exit code is 0 if there is no error (warnings are none), 78 if there is one, and 66, 74 or 77 if the file cannot be read."
 )]
 pub struct Check {
     /// file to check (default: what --config says)

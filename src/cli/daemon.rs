@@ -26,7 +26,8 @@ pub struct Daemon {
     pub foreground: bool,
 
     /// for kernels whose nft cannot queue: give packets this mark instead, and queue them by a rule of your own
-    /// (iptables -m mark --mark MARK -j NFQUEUE)
+    /// (iptables -A FORWARD -m mark --mark MARK/MARK -j NFQUEUE --queue-num 100 --queue-bypass, and so with ip6tables; the number
+    /// is option log_group)
     #[argh(option, arg_name = "mark", from_str_fn(mark))]
     pub queue_mark: Option<u32>,
 

@@ -47,7 +47,7 @@ pub struct Deny {
     #[argh(option, arg_name = "time")]
     pub newer_than: Option<Span>,
 
-    /// with --pending: only flows whose device, protocol or port contains this text
+    /// with --pending: only flows whose device, protocol, port or service contains this text, or whose state is this word
     #[argh(option, arg_name = "text")]
     pub search: Option<String>,
 

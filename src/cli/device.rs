@@ -14,7 +14,8 @@ use crate::control::protocol::{DeviceSet, Request};
 use crate::flow::DeviceMode;
 
 /// Names a device, or says how it is treated: learn (its new flows are allowed), enforce (its new flows wait for a
-/// decision), trust (it may do everything), block (it may do nothing), default (as the house does).
+/// decision), trust (glacic lets everything of it pass), block (nothing of it passes the router; the router itself stays reachable
+/// unless guard_input is set), default (as the house does).
 #[derive(FromArgs, ArgsInfo, Debug, PartialEq)]
 #[argh(
     subcommand,

@@ -54,7 +54,7 @@ pub struct Forget {
     #[argh(option, arg_name = "time")]
     pub idle_for: Option<Span>,
 
-    /// only flows whose device, protocol or port contains this text
+    /// only flows whose device, protocol, port or service contains this text, or whose state is this word
     #[argh(option, arg_name = "text")]
     pub search: Option<String>,
 

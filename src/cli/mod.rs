@@ -59,12 +59,12 @@ use screen::{Screen, visible};
     error_code(64, "the command line makes no sense"),
     error_code(65, "a value or a file has the wrong form"),
     error_code(66, "no such file, flow or device"),
-    error_code(69, "the daemon is not running or does not answer"),
+    error_code(69, "the daemon is not running, does not answer or has no room; or another one runs already"),
     error_code(70, "something failed inside glacic"),
     error_code(73, "a file or socket could not be created"),
     error_code(74, "reading or writing failed"),
     error_code(77, "no permission"),
-    error_code(78, "the configuration has errors")
+    error_code(78, "the configuration has errors, or says that glacic is off")
 )]
 struct Glacic {
     /// configuration to use (default /etc/config/glacic)

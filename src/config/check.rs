@@ -24,6 +24,8 @@ const ASLEEP: &[(&str, Asks)] = &[
     ("scope", Asks::Main(|s| s.scope != Scope::Service)),
     ("scope", Asks::Device(|d| d.scope == Some(Scope::Destination))),
     ("queues", Asks::Main(|s| s.queues > 1)),
+    // On unless told otherwise: nobody has asked for it.
+    ("names", Asks::Main(|_| false)),
     ("names_group", Asks::Main(|s| s.names_group != 101)),
     ("reverse_dns", Asks::Main(|s| s.reverse_dns)),
 ];

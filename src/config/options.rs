@@ -1,4 +1,4 @@
-//! The one table of everything that can be set: the reader, the manual page and the forms are made of it.
+//! The one table of everything that can be set: the reader, docs/settings.md and the forms are made of it.
 
 use std::time::Duration;
 
@@ -60,9 +60,14 @@ pub(super) static MAIN: &[Row<Settings>] = &[
         "names_group",
         &["101"],
         Set::Number(0, 65535, |s, n| s.names_group = narrow(n)),
-        "nflog group of TLS and QUIC hellos and of DNS answers",
+        "nflog group of TLS and QUIC hellos and of DNS answers; does nothing yet",
     ),
-    row("queues", &["1"], Set::Number(1, 16, |s, n| s.queues = narrow(n)), "Queues to spread packets over CPUs with"),
+    row(
+        "queues",
+        &["1"],
+        Set::Number(1, 16, |s, n| s.queues = narrow(n)),
+        "Queues to spread packets over; one thread reads them all",
+    ),
     row(
         "placement",
         &["guard"],
@@ -89,7 +94,7 @@ pub(super) static MAIN: &[Row<Settings>] = &[
         "anti_lockout",
         &["1"],
         Set::Switch(|s, on| s.anti_lockout = on),
-        "With guard_input: SSH and LuCI stay reachable whatever is decided",
+        "With guard_input: TCP 22, 80 and 443 of the router (SSH and LuCI on their usual ports) stay reachable whatever is decided",
     ),
     row(
         "fail_mode",
@@ -113,7 +118,7 @@ pub(super) static MAIN: &[Row<Settings>] = &[
         "learning_period",
         &["0"],
         Set::OptionalDuration(1, 3650 * DAY, |s, span| s.learning_period = span),
-        "Learning ends by itself after so much uptime",
+        "Learning ends by itself after so much uptime; to change this begins learning anew",
     ),
     row(
         "hold",
@@ -179,9 +184,14 @@ pub(super) static MAIN: &[Row<Settings>] = &[
         "names",
         &["1"],
         Set::Switch(|s, on| s.names = on),
-        "Learn the names of destinations from hellos and DNS answers",
+        "Learn the names of destinations from hellos and DNS answers; does nothing yet",
     ),
-    row("reverse_dns", &["0"], Set::Switch(|s, on| s.reverse_dns = on), "Ask DNS for names nothing else has told"),
+    row(
+        "reverse_dns",
+        &["0"],
+        Set::Switch(|s, on| s.reverse_dns = on),
+        "Ask DNS for names nothing else has told; does nothing yet",
+    ),
 ];
 
 /// A `device` section as far as it has been read.

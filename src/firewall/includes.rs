@@ -1,4 +1,4 @@
-//! What fallback placement adds to fw4's own chains: accept what carries our mark, and in log mode log what fw4 is
+//! What fallback placement adds to fw4's own chains: accept what carries our mark, and in log mode log and drop what fw4 is
 //! about to refuse. Pure; guard placement adds nothing.
 //!
 //! They stand behind everything fw4 accepts, so they can open what glacic allowed and nothing else: a packet's mark is

@@ -25,7 +25,7 @@ pub struct Filter {
     /// Last seen at least so many seconds ago.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_for: Option<u64>,
-    /// Text that occurs in the device's MAC or name, or in the protocol or port.
+    /// Text that occurs in the device's MAC or name, in the protocol, the port or the service's name; or a state's word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
 }
