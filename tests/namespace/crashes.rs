@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use glacic::control::protocol::WarningCode;
@@ -28,6 +29,12 @@ fn random_pause() -> Duration {
     Duration::from_millis(RandomState::new().hash_one(Instant::now()) % 500)
 }
 
+/// What a power cut can leave of a database: SQLite's log, which would mend it, is gone as well.
+fn damage(database: &Path) {
+    std::fs::write(database, "what is left of it").expect("the test's folder can be written");
+    std::fs::remove_file(database.with_extension("db-wal")).expect("a killed daemon leaves the log of its database");
+}
+
 /// A power cut hit the database of a house that had learned enough, right after it was told so; and then another.
 #[test]
 fn a_house_that_was_told_to_enforce_does_so_also_with_a_damaged_database() {
@@ -38,13 +45,13 @@ fn a_house_that_was_told_to_enforce_does_so_also_with_a_damaged_database() {
     daemon.control.learning(false);
     daemon.control.deny(station.mac, Protocol::UDP, Port::Number(4000));
     daemon.kill();
-    std::fs::write(&config.database, "what is left of it").expect("the test's folder can be written");
+    damage(&config.database);
 
     Daemon::start(&network, &fw4, &config).kill();
     let daemon = Daemon::start(&network, &fw4, &config);
     assert!(!daemon.control.status().learning, "the word holds also where nothing else was ever written");
     daemon.kill();
-    std::fs::write(&config.database, "what is left of it").expect("the test's folder can be written");
+    damage(&config.database);
 
     let daemon = Daemon::start(&network, &fw4, &config);
     let status = daemon.control.status();
