@@ -129,6 +129,20 @@ class Life:
         self.root.until(self.root.stands, "the ruleset")
         self.assertNotEqual(self.root.processes(), [pid])
 
+    def test_a_configuration_that_is_refused_is_a_warning_of_the_running_daemon(self):
+        pid = self.guarding()
+
+        def refused():
+            return '"config_refused"' in self.root.sh("glacic status --json").stdout
+
+        self.root.edit(("learning_mode '1'", "learning_mode 'perhaps'"))
+        self.assertNotEqual(self.service("reload", check=False).returncode, 0)
+        self.root.until(refused, "the warning")
+        self.root.edit(("learning_mode 'perhaps'", "learning_mode '1'"))
+        self.service("reload")
+        self.root.until(lambda: not refused(), "the warning's end")
+        self.assertEqual(self.root.processes(), [pid])
+
     def test_with_a_bad_configuration_nothing_is_started(self):
         self.install()
         self.root.edit(("option enabled '0'", "option enabled '1'"), ("fail_mode 'open'", "fail_mode 'ajar'"))
@@ -141,6 +155,54 @@ class Life:
         self.root.edit(("option enabled '1'", "option enabled '0'"))
         self.service("reload")
         self.root.until(lambda: not self.root.processes(), "the end")
+        self.assertNothingLeft()
+
+    CLOSED = (("fail_mode 'open'", "fail_mode 'closed'"),)
+
+    def test_switched_off_it_leaves_nothing_whatever_fail_mode_promises(self):
+        self.guarding(*self.CLOSED)
+        self.root.edit(("option enabled '1'", "option enabled '0'"))
+        self.service("reload")
+        self.assertNothingLeft()
+        self.assertIn("config.change", str(self.root.procd.triggers["glacic"]), "procd calls it when it is switched on again")
+
+    def test_switched_off_after_a_death_it_leaves_nothing_either(self):
+        self.dead(*self.FALLBACK, *self.CLOSED)
+        self.root.edit(("option enabled '1'", "option enabled '0'"))
+        self.service("reload")
+        self.assertNothingLeft()
+
+    def test_a_file_with_a_mistake_switches_nothing_off(self):
+        self.dead(*self.FALLBACK, *self.CLOSED)
+        good = self.root.read("etc/config/glacic").replace("option enabled '1'", "option enabled '0'")
+        mistakes = {
+            "in an option": good.replace("learning_mode '1'", "learning_mode 'perhaps'"),
+            "in the word": good.replace("fail_mode 'closed'", "fail_mod 'closed'"),
+            "in the form": good + "option option 'unfinished\n",
+            "no section": "",
+        }
+        for name, text in mistakes.items():
+            self.root.write("etc/config/glacic", text)
+            for action in ("reload", "stop"):
+                with self.subTest(name, action=action):
+                    self.service(action, check=False)
+                    self.assertTrue(self.guarded())
+        (self.root.path / "etc/config/glacic").unlink()
+        self.service("stop")
+        self.assertTrue(self.guarded())
+
+    def test_what_is_set_and_not_committed_neither_starts_nor_ends_it(self):
+        pid = self.guarding()
+        (self.root.path / "tmp/.uci").mkdir(exist_ok=True)
+        self.root.write("tmp/.uci/glacic", "glacic.main.enabled='0'\n")
+        self.root.sh(". /etc/hotplug.d/iface/30-glacic", env={"ACTION": "ifup", "INTERFACE": "iot"})
+        self.assertEqual(self.root.procd.signals, [1])
+        self.assertEqual(self.root.processes(), [pid])
+        self.root.edit(("option enabled '1'", "option enabled '0'"))
+        self.root.write("tmp/.uci/glacic", "glacic.main.enabled='1'\n")
+        for action in ("reload", "start"):
+            self.service(action)
+            self.assertEqual(self.root.procd.services["glacic"], {}, "nothing to start again and again")
         self.assertNothingLeft()
 
     def test_killed_it_comes_back_however_often(self):
@@ -157,6 +219,17 @@ class Life:
         for package in ("glacic", "firewall"):
             self.assertIn(f"'{package}'", triggers)
         self.assertIn("5000", triggers, "the firewall's later: fw4 reloads first")
+
+    def test_it_starts_anew_when_what_its_database_is_on_is_mounted(self):
+        self.guarding()
+        self.root.write("etc/config/fstab", "config mount\n\toption target '/mnt/usb'\nconfig mount\n\toption target '/etc'\n")
+        self.service("start")
+        self.assertNotIn("mount.add", str(self.root.procd.triggers["glacic"]), "what is in /etc is there from the start")
+        self.root.edit(("database '/etc/glacic/flows.db'", "database '/mnt/usb/glacic/flows.db'"))
+        self.service("restart")
+        (mount,) = [str(each) for each in self.root.procd.triggers["glacic"] if "mount.add" in each]
+        self.assertIn("/mnt/usb", mount)
+        self.assertIn("restart", mount)
 
     def test_a_zones_new_interface_is_guarded_after_hotplug(self):
         pid = self.guarding()

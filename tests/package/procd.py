@@ -141,6 +141,7 @@ class Procd:
         return {request["name"]: {"instances": {name: {"running": each.running()} for name, each in service.items()}}}
 
     def delete(self, request):
+        self.triggers.pop(request["name"], None)
         for instance in self.services.pop(request["name"], {}).values():
             threading.Thread(target=instance.end, daemon=True).start()
         return {}

@@ -10,12 +10,24 @@ option() { eval "_value_${_section}_$1=\$2"; }
 
 list() { eval "_value_${_section}_$1=\"\${_value_${_section}_$1:+\$_value_${_section}_$1 }\$2\""; }
 
+# As uci does: what was set and not committed counts, unless the file is named with its path.
 config_load() {
-	[ -f "/etc/config/$1" ] || return 1
-	(. "/etc/config/$1") >/dev/null 2>&1 || return 1
+	case "$1" in
+	/*)
+		_file=$1
+		_uncommitted=
+		;;
+	*)
+		_file=/etc/config/$1
+		_uncommitted=/tmp/.uci/$1
+		;;
+	esac
+	[ -f "$_file" ] || return 1
+	(. "$_file") >/dev/null 2>&1 || return 1
 	eval "$(set | sed -n 's/^\(_value_[A-Za-z0-9_]*\)=.*/unset \1;/p')"
 	_sections=
-	. "/etc/config/$1"
+	. "$_file"
+	[ ! -f "$_uncommitted" ] || eval "$(sed -n "s/^$1\.\([A-Za-z0-9_]*\)\.\([A-Za-z0-9_]*\)=/_value_\1_\2=/p" "$_uncommitted")"
 }
 
 # config_get VARIABLE SECTION OPTION [DEFAULT]

@@ -39,6 +39,11 @@ procd_add_reload_trigger() {
 	_triggers="$_triggers${_triggers:+,}[\"config.change\",\"$1\",\"/etc/init.d/$_service reload\",${PROCD_RELOAD_DELAY:-1000}]"
 }
 
+# The real one looks in /etc/config/fstab for the mounts that these folders are on, and adds nothing where there is none.
+procd_add_restart_mount_trigger() {
+	_triggers="$_triggers${_triggers:+,}[\"mount.add\",\"$1\",\"/etc/init.d/$_service restart\",${PROCD_RELOAD_DELAY:-1000}]"
+}
+
 procd_close_service() {
 	service_triggers
 	ubus call service set "{\"name\":\"$_service\",\"instances\":{$_instances},\"triggers\":[$_triggers]}"

@@ -20,6 +20,7 @@ procd_set_param() {
 }
 procd_close_instance() { :; }
 procd_add_reload_trigger() { :; }
+procd_add_restart_mount_trigger() { :; }
 procd_running() { [ -e "$PROCD/$1/pid" ] && kill -0 "$(cat "$PROCD/$1/pid")" 2>/dev/null; }
 procd_send_signal() { kill "-$3" "$(cat "$PROCD/$1/pid")"; }
 
