@@ -109,7 +109,7 @@ fn a_stop_breaks_off_a_load_and_leaves_nothing_of_it() {
         assert_eq!(at.next(), Report::Refused(LoadError::Leaving));
         let unload = Request::Unload { placement: Placement::Guard, fail_mode: FailMode::Open };
         assert_eq!(at.ask(unload), Report::Unloaded { trouble: None });
-        assert!(!listed());
+        assert_eq!(must("nft", &["list", "ruleset"], ""), "");
     });
 }
 
