@@ -169,6 +169,71 @@ test('a decision can be taken back: what waited waits again at its next packet',
 	await page.context().close();
 });
 
+test('all of a device is what was counted: what it tries while the question stands waits on', async () => {
+	const page = await home.browser.open(home.router, 'pending');
+	const waits = (port) => flow(`udp/${port} waits`, (f) => f.port === port && f.state === 'pending');
+
+	for (const port of [ 6401, 6402 ]) {
+		await send('udp', port);
+		await waits(port);
+	}
+	await page.locator('tr[data-key]', { hasText: 'udp/6402' }).waitFor();
+	await page.getByRole('button', { name: /^Allow all waiting flows/ }).click();
+	const dialog = page.getByRole('alertdialog');
+	await dialog.getByText('2 flows of this device wait:').waitFor();
+	await send('udp', 6403);
+	await waits(6403);
+	await dialog.getByRole('button', { name: 'Allow all' }).click();
+	await page.getByText('Allowed 2 flows.').waitFor();
+	const state = async (port) => (await flow(`udp/${port}`, (f) => f.port === port)).state;
+	assert.deepEqual([ await state(6401), await state(6402), await state(6403) ], [ 'allowed', 'allowed', 'pending' ]);
+
+	/* And it can be taken back. */
+	await page.getByRole('button', { name: 'Undo' }).click();
+	await page.getByText('Taken back: it waits again').waitFor();
+	assert.equal(await send('udp', 6401), false);
+	await waits(6401);
+	await page.getByRole('button', { name: /^Deny all waiting flows/ }).click();
+	await dialog.getByText('2 flows of this device wait:').waitFor();
+	await dialog.getByRole('button', { name: 'Deny all' }).click();
+	await page.getByText('Denied 2 flows.').waitFor();
+	assert.deepEqual(faults(page), []);
+	await page.context().close();
+});
+
+/* A flow that is forgotten would be learned at its next packet where its device learns, whatever all others do. */
+test('Undo goes by the mode of the device', async () => {
+	const page = await home.browser.open(home.router, 'pending');
+	const decided = async (port) => {
+		await page.getByRole('button', { name: `Allow udp/${port}` }).click();
+		await page.getByText(`Allowed: udp/${port}`).waitFor();
+
+		return page.getByRole('button', { name: 'Undo' }).count();
+	};
+
+	await page.getByText('Until then it does not pass, unless its device is in mode learn.').waitFor();
+	await send('udp', 6301);
+	await page.locator('tr[data-key]', { hasText: 'udp/6301' }).waitFor();
+	await ask('device_set', { device: CAMERA, mode: 'learn' });
+	assert.equal(await decided(6301), 0, 'the house enforces, its device learns');
+
+	await ask('device_set', { device: CAMERA, mode: 'enforce' });
+	await ask('learning_set', { on: true });
+	await page.getByText('Meanwhile it passes, unless its device is in mode enforce.').waitFor();
+	assert.equal(await send('udp', 6302), false);
+	await page.locator('tr[data-key]', { hasText: 'udp/6302' }).waitFor();
+	assert.equal(await decided(6302), 1, 'the house learns, its device enforces');
+	await page.getByRole('button', { name: 'Undo' }).click();
+	await page.getByText('Taken back: it waits again').waitFor();
+	assert.equal(await send('udp', 6302), false);
+	assert.equal((await flow('again', (f) => f.port === 6302)).state, 'pending');
+
+	await ask('learning_set', { on: false });
+	await ask('device_set', { device: CAMERA, mode: 'default' });
+	assert.deepEqual(faults(page), []);
+	await page.context().close();
+});
+
 test('forgetting takes a decision back', async () => {
 	const page = await home.browser.open(home.router, 'flows');
 

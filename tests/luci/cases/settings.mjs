@@ -35,7 +35,9 @@ const file = () => fs.readFileSync(CONFIG, 'utf8');
 test('every option of the schema is a field, with the daemon\'s help', async () => {
 	for (const option of schema.filter((o) => o.section === 'rule_learning')) {
 		assert.equal(await field(option.name).count(), 1, option.name);
-		assert.ok((await field(option.name).textContent()).includes(option.help), option.name);
+		const text = await field(option.name).textContent();
+		assert.ok(text.includes(option.help), option.name);
+		assert.equal((text.match(/does nothing yet/gi) ?? []).length, option.asleep ? 1 : 0, option.name);
 	}
 	for (const type of [ 'device', 'baseline' ]) {
 		await page.locator(`#cbi-glacic-${type} .cbi-button-add`).click();
@@ -163,6 +165,58 @@ test('what only the whole file shows is refused in the daemon\'s own words', asy
 	await page.getByText('Configuration changes applied.').waitFor();
 	assert.match(file(), /option max_flows '200'/);
 	await page.waitForLoadState();
+});
+
+/* A file that a test begins with, as if it had always been there; the page shows it. */
+async function begins(text) {
+	fs.writeFileSync(CONFIG, text);
+	home.router.uci.revert();
+	await page.reload();
+	await page.locator('.cbi-page-actions').waitFor();
+}
+
+test('what is checked has no option that was cleared', async () => {
+	const before = file();
+
+	/* With the limit that is cleared this would be refused. */
+	await begins(`${before}\toption max_flows '2000'\n\toption max_flows_per_device '1500'\n`);
+	await tab('Limits');
+	await input('max_flows').fill('1200');
+	await input('max_flows_per_device').fill('');
+	await apply();
+	await page.getByText('Configuration changes applied.').waitFor();
+	assert.match(file(), /option max_flows '1200'/);
+	assert.doesNotMatch(file(), /max_flows_per_device/);
+	await page.waitForLoadState();
+
+	/* With the address that is cleared this would be agreed to. */
+	const text = `${before}\nconfig device\n\toption mac 'b8:27:eb:00:00:01'\n\toption name 'camera'\n`;
+	await begins(text);
+	await page.locator('#cbi-glacic-device [data-name=mac] input:not([type=hidden])').first().fill('');
+	await apply();
+	await page.getByText('The daemon would refuse this, so it was not saved').waitFor();
+	assert.equal(file(), text);
+	assert.equal(home.router.uci.changes.length, 0);
+	fs.writeFileSync(CONFIG, before);
+});
+
+test('what was stored counts: where the daemon would refuse it, it is said and not applied', async () => {
+	const { uci } = home.router;
+	const before = file();
+
+	/* Something else is stored at the same time, and the two do not go together. */
+	uci.set = function(name, values) {
+		Object.getPrototypeOf(this).set.call(this, name, { ...values, max_flows_per_device: '300' });
+	};
+	await tab('Limits');
+	await input('max_flows').fill('200');
+	await input('max_flows_per_device').fill('150');
+	await apply();
+	await page.getByText('Saved, but the daemon would refuse it').waitFor();
+	await page.getByText('one device could learn 300 flows, but all together only 200').waitFor();
+	delete uci.set;
+	assert.ok(uci.changes.length > 0, 'it is stored');
+	assert.equal(file(), before, 'and not applied');
 });
 
 test('a warning is asked about, and can be heeded', async () => {

@@ -215,6 +215,25 @@ test('the pages speak German where LuCI does, no wider than a phone, and name ev
 	}
 });
 
+test('a daemon that is slow is not said to be down', async () => {
+	const page = await home.browser.open(home.router, 'overview', { ready: '.glacic-hero h3' });
+	const trouble = page.locator('.glacic-trouble');
+
+	home.daemon.child.kill('SIGSTOP');
+	try {
+		await trouble.getByText('glacic does not answer in time').waitFor();
+		await trouble.getByText('This page asks again by itself.').waitFor();
+		assert.equal(await page.getByText('glacic is not running').count(), 0);
+		assert.equal(await trouble.getByRole('link').count(), 0, 'nothing is to be started');
+		assert.equal(await page.locator('.glacic-content').getAttribute('aria-busy'), 'true');
+	} finally {
+		home.daemon.child.kill('SIGCONT');
+	}
+	await trouble.getByText('glacic does not answer in time').waitFor({ state: 'detached' });
+	assert.deepEqual(faults(page), []);
+	await page.context().close();
+});
+
 test('with the daemon down every page says so, goes grey, and comes back by itself', async () => {
 	const pages = [];
 	for (const name of PAGES.filter((p) => p !== 'settings'))
@@ -232,10 +251,19 @@ test('with the daemon down every page says so, goes grey, and comes back by itse
 	home.router.uci.revert();
 	await pages[0].getByText('glacic is switched off').waitFor();
 	await pages[0].locator('.glacic-trouble').getByRole('link', { name: 'Switch it on in Settings' }).waitFor();
+	/* Nor does one start whose settings are refused: why is said. */
+	const trouble = pages[0].locator('.glacic-trouble');
+	fs.writeFileSync(CONFIG, config + "\toption max_flows 'many'\n\toption log_group '0'\n");
+	home.router.uci.revert();
+	await trouble.getByText('glacic is not running').waitFor();
+	await trouble.getByText("option max_flows 'many'").waitFor();
+	assert.equal(await trouble.getByRole('listitem').count(), 1, 'errors alone');
+	await trouble.getByRole('link', { name: 'Correct them in Settings' }).waitFor();
 	fs.writeFileSync(CONFIG, config);
 	home.router.uci.revert();
-	await pages[0].getByText('glacic is not running').waitFor();
-	await pages[0].locator('.glacic-trouble').getByRole('link', { name: 'Start it under System, Startup' }).waitFor();
+	await trouble.getByRole('link', { name: 'Correct them in Settings' }).waitFor({ state: 'detached' });
+	await trouble.getByText('glacic is not running').waitFor();
+	await trouble.getByRole('link', { name: 'Start it under System, Startup' }).waitFor();
 
 	const late = await home.browser.open(home.router, 'flows', { ready: '.glacic-trouble h4' });
 	await late.getByText('glacic is not running').waitFor();

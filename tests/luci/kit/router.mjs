@@ -131,9 +131,11 @@ export class Router {
 		if (this.replies.has(method))
 			return [ 0, await this.replies.get(method)(message) ];
 
+		/* The plugin reads /etc/config, which is this machine's: here its file stands elsewhere. */
+		const given = (method === 'check' && message.config == null) ? { config: fs.readFileSync(CONFIG, 'utf8') } : message;
 		const start = performance.now();
 		/* uhttpd adds the session to every call. */
-		const answer = await plugin(method, { ...message, ubus_rpc_session: session });
+		const answer = await plugin(method, { ...given, ubus_rpc_session: session });
 		this.calls.push({ method, message, ms: performance.now() - start, error: answer[1]?.error });
 
 		return answer;

@@ -60,7 +60,7 @@ const status = (all) => ({
 	fail_mode: 'open', interfaces: [ 'br-lan', 'br-guest' ], devices: DEVICES.length, dropped_last_hour: 37, ruleset: true, clock_set: true,
 	flows: Object.fromEntries([ 'allowed', 'pending', 'denied' ].map((s) => [ s, all.filter((f) => f.state === s).length ])),
 	database: { path: '/etc/glacic/flows.db', trouble: null, moved_aside: null },
-	warnings: [ { code: 'offload', message: 'the firewall offloads flows: TLS hellos are mostly missed and names with them; switch flow offloading off under Network, Firewall to see them' } ]
+	warnings: [ { code: 'offload', message: 'software flow offload is on (option flow_offloading of the firewall): connections leave the firewall after their first packets. Decisions hold, and a denial still ends what runs; names of destinations and counts of what is used suffer; to see everything: uci set firewall.@defaults[0].flow_offloading=0; uci commit firewall; service firewall reload' } ]
 });
 
 function activity() {

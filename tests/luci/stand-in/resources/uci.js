@@ -9,6 +9,8 @@ const add = rpc.declare({ object: 'uci', method: 'add', params: [ 'config', 'typ
 const set = rpc.declare({ object: 'uci', method: 'set', params: [ 'config', 'section', 'values' ], reject: true });
 const remove = rpc.declare({ object: 'uci', method: 'delete', params: [ 'config', 'section', 'options' ], reject: true });
 
+const nothing = () => ({ added: {}, set: {}, gone: {} });
+
 return baseclass.extend({
 	stored: {},
 	news: {},
@@ -17,7 +19,7 @@ return baseclass.extend({
 	load(config) {
 		return this.stored[config] ? Promise.resolve() : get(config).then((values) => {
 			this.stored[config] = values;
-			this.news[config] = { added: {}, set: {}, gone: new Set() };
+			this.news[config] = nothing();
 		});
 	},
 
@@ -25,31 +27,44 @@ return baseclass.extend({
 		delete this.stored[config];
 	},
 
+	/* As LuCI does: with what was set, and still with options that go. Only get() knows of those. */
 	sections(config, type) {
-		const news = this.news[config];
-		const all = Object.values(this.stored[config] || {}).filter((s) => !news.gone.has(s['.name'])).sort((a, b) => a['.index'] - b['.index'])
-			.concat(Object.values(news ? news.added : {}));
+		const { added, set: changed, gone } = this.news[config] || nothing();
+		const old = Object.values(this.stored[config] || {}).filter((s) => gone[s['.name']] !== true).sort((a, b) => a['.index'] - b['.index']);
 
-		return all.map((s) => {
-			const merged = Object.assign({}, s, news.set[s['.name']]);
-			for (let key in merged)
-				if (merged[key] == null)
-					delete merged[key];
-
-			return merged;
-		}).filter((s) => !type || s['.type'] == type);
+		return old.concat(Object.values(added)).map((s) => Object.assign({}, s, changed[s['.name']])).filter((s) => !type || s['.type'] == type);
 	},
 
 	get(config, section, option) {
+		const { added, gone } = this.news[config] || nothing();
 		const found = this.sections(config).find((s) => s['.name'] == section);
+		const away = added[section] ? {} : gone[section] || {};
 
-		return (found && option) ? found[option] : found;
+		if (!found || option)
+			return (found && !away[option]) ? found[option] : null;
+		for (let key in away)
+			delete found[key];
+
+		return found;
 	},
 
 	set(config, section, option, value) {
-		const news = this.news[config];
+		const { added, set: changed, gone } = this.news[config];
+		const old = this.stored[config][section];
+		const empty = value == null || value === '';
+		const mine = added[section] || (changed[section] = changed[section] || {});
 
-		(news.set[section] = news.set[section] || {})[option] = value;
+		if (empty)
+			delete mine[option];
+		else
+			mine[option] = value;
+		if (added[section] || !old || gone[section] === true)
+			return;
+		gone[section] = gone[section] || {};
+		if (empty && old[option] != null)
+			gone[section][option] = true;
+		else
+			delete gone[section][option];
 	},
 
 	unset(config, section, option) {
@@ -70,45 +85,26 @@ return baseclass.extend({
 		if (news.added[section])
 			delete news.added[section];
 		else
-			news.gone.add(section);
+			news.gone[section] = true;
 		delete news.set[section];
 	},
 
-	save() {
-		const tasks = [];
+	/* What a config's changes are as calls: first what goes, as LuCI sends it. */
+	tasks(config) {
+		const { added, set: changed, gone } = this.news[config];
+		const options = (s) => Object.fromEntries(Object.entries(s).filter(([ key ]) => !key.startsWith('.')));
+		const some = (o) => Object.keys(o).length > 0;
 
-		for (let config in this.news) {
-			const { added, set: changed, gone } = this.news[config];
-			for (let id in added) {
-				const values = {};
-				for (let key in changed[id])
-					if (changed[id][key] != null)
-						values[key] = changed[id][key];
-				tasks.push(() => add(config, added[id]['.type'], added[id]['.anonymous'] ? undefined : id, values));
-			}
-			for (let id of gone)
-				tasks.push(() => remove(config, id));
-			for (let id in changed) {
-				const old = this.stored[config][id];
-				if (!old || gone.has(id))
-					continue;
-				const values = {};
-				const away = [];
-				for (let key in changed[id]) {
-					if (changed[id][key] == null) {
-						if (old[key] != null)
-							away.push(key);
-					}
-					else if (JSON.stringify(old[key]) != JSON.stringify(changed[id][key])) {
-						values[key] = changed[id][key];
-					}
-				}
-				if (Object.keys(values).length)
-					tasks.push(() => set(config, id, values));
-				if (away.length)
-					tasks.push(() => remove(config, id, away));
-			}
-		}
+		return [
+			...Object.keys(gone).filter((id) => gone[id] === true).map((id) => () => remove(config, id)),
+			...Object.keys(gone).filter((id) => gone[id] !== true && some(gone[id])).map((id) => () => remove(config, id, Object.keys(gone[id]))),
+			...Object.values(added).map((s) => () => add(config, s['.type'], s['.anonymous'] ? undefined : s['.name'], options(s))),
+			...Object.keys(changed).filter((id) => some(changed[id])).map((id) => () => set(config, id, changed[id]))
+		];
+	},
+
+	save() {
+		const tasks = Object.keys(this.news).flatMap((config) => this.tasks(config));
 
 		return tasks.reduce((before, task) => before.then(task), Promise.resolve()).then(() => {
 			const configs = Object.keys(this.stored);

@@ -21,6 +21,20 @@ const DONE_TO_ONE = {
 /* What takes a decision back: the decision that stood before, or that there was none. */
 const BACK = { allowed: 'allow', denied: 'deny', pending: 'forget' };
 
+/* Devices that are asked for: each is a call. */
+const ASKED = 8;
+
+/* Whether flows that are forgotten wait again: of a device that learns they would be allowed at their next packet. */
+function waitAgain(flows) {
+	const macs = Array.from(new Set(flows.map((f) => f.mac)));
+
+	if (macs.length > ASKED)
+		return Promise.resolve(false);
+
+	return Promise.all([ glacic.status(), Promise.all(macs.map((mac) => glacic.deviceMode(mac))) ]).then(([ status, modes ]) =>
+		modes.every((mode) => mode != null && !glacic.learns(mode, status)), () => false);
+}
+
 return baseclass.extend({
 	/* Says what became of `n` flows, or of the one that is given. */
 	done(word, n, flow, undo) {
@@ -46,10 +60,8 @@ return baseclass.extend({
 	/* Decides about flows, which are given as they stood before. */
 	flows(word, flows, refresh) {
 		const one = (flows.length == 1) ? flows[0] : null;
-		const waited = flows.some((f) => f.state == 'pending');
-		/* What is forgotten while learning is learned at its next packet, and does not wait again. */
-		const back = (word == 'forget') ? Promise.resolve(false)
-			: waited ? glacic.status().then((s) => !s.learning, () => false) : Promise.resolve(true);
+		const waited = flows.filter((f) => f.state == 'pending');
+		const back = (word == 'forget') ? Promise.resolve(false) : waited.length ? waitAgain(waited) : Promise.resolve(true);
 
 		return this.carry(() => Promise.all([ glacic.decideIds(word, flows.map((f) => f.id)), back ]).then(([ n, can ]) => {
 			if (one && n == 0)
@@ -66,9 +78,5 @@ return baseclass.extend({
 		return this.carry(() => Array.from(ways).reduce((turn, [ word, ids ]) =>
 			turn.then(() => glacic.decideIds(word, ids)), Promise.resolve()).then(() =>
 			page.say([ ways.has('forget') ? _('Taken back: it waits again once it is tried again.') : _('Taken back.') ])), refresh);
-	},
-
-	filter(word, filter, refresh) {
-		return this.carry(() => glacic.decideFilter(word, filter).then((n) => this.done(word, n)), refresh);
 	}
 });

@@ -43,7 +43,7 @@ function forEverybody(flow) {
 
 /* Whether glacic lets a flow pass at this moment, and why: a state alone does not say so. */
 function why(flow, status, mode) {
-	const learns = (mode == 'learn') || (mode != 'enforce' && status.learning);
+	const learns = glacic.learns(mode, status);
 
 	if (!status.ruleset)
 		return null;

@@ -67,7 +67,8 @@ function describe(info) {
 	const parts = [ _(info.help) + '.' ];
 	const value = Array.isArray(info.default) ? info.default.join(', ') : info.default;
 
-	if (info.asleep)
+	/* Where its help does not say so already. */
+	if (info.asleep && !/does nothing yet$/i.test(info.help))
 		parts.push(_('Does nothing yet.'));
 	if (value && info.shape.kind != 'switch' && info.shape.kind != 'choice')
 		parts.push(_('Without a value: %s.').format(value));

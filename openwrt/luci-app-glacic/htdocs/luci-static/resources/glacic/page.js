@@ -12,6 +12,9 @@
 
 const STYLE = 'glacic-style';
 
+/* The status of ubus for what did not answer in time. */
+const TIMEOUT = 7;
+
 /* What the keyboard can reach in a dialog. */
 const STOPS = 'button:not([disabled]), input:not([disabled]), select:not([disabled]), textarea:not([disabled]), a[href]';
 
@@ -54,9 +57,12 @@ return baseclass.extend({
 
 		if (e.code != 'unavailable')
 			return this.explain(false, _('This page is not up to date'), [ text ]);
+		/* What is slow runs: to start it would help nobody. */
+		if (e.status == TIMEOUT)
+			return this.explain(false, _('glacic does not answer in time'), [ _('It runs and is busy, or it hangs. This page asks again by itself.'), E('br'), text ]);
 
-		/* A daemon that is not wanted does not run. */
-		return glacic.switchedOn().catch(() => null).then((on) => {
+		/* A daemon that is not wanted does not run, and one whose settings are wrong does not start. */
+		return Promise.all([ glacic.switchedOn().catch(() => null), glacic.errors().catch(() => []) ]).then(([ on, errors ]) => {
 			if (mine !== this.failing)
 				return;
 			if (on === false)
@@ -64,20 +70,39 @@ return baseclass.extend({
 					E('a', { 'href': L.url('admin/services/glacic/settings') }, [ _('Switch it on in Settings') ]) ]);
 			else
 				this.explain(true, _('glacic is not running'), [ text, E('br'),
-					E('a', { 'href': L.url('admin/system/startup') }, [ _('Start it under System, Startup') ]) ]);
+					E('a', { 'href': L.url('admin/system/startup') }, [ _('Start it under System, Startup') ]) ],
+				errors.length ? this.refusal(errors) : null);
 		});
 	},
 
-	explain(bad, title, nodes) {
+	/* Why a start is in vain. */
+	refusal(errors) {
+		return E('div', {}, [
+			E('p', {}, [ _('It does not start while its settings are refused:'), ' ',
+				E('a', { 'href': L.url('admin/services/glacic/settings') }, [ _('Correct them in Settings') ]) ]),
+			this.problems(errors)
+		]);
+	},
+
+	/* What is wrong with a configuration; `title(option)` says what people call an option. */
+	problems(list, title) {
+		return E('ul', { 'class': 'glacic-problems' }, list.map((p) => E('li', {}, [
+			E('strong', {}, [ (p.severity == 'error') ? _('Refused:') : _('Warning:') ]), ' ',
+			(title && p.option) ? title(p.option) + ' – ' : '', '' + p.message
+		])));
+	},
+
+	/* `more`: what stands below the text. */
+	explain(bad, title, nodes, more) {
 		const text = E('p', {}, nodes);
-		const key = title + text.textContent;
+		const key = title + text.textContent + (more ? more.textContent : '');
 
 		if (this.trouble.getAttribute('data-text') === key)
 			return;
 
 		this.trouble.setAttribute('data-text', key);
 		L.dom.content(this.trouble, E('div', { 'class': 'alert-message ' + (bad ? 'error' : 'warning') }, [
-			E('h4', {}, [ title ]), text, E('p', {}, [ _('This page goes on by itself when that is over.') ])
+			E('h4', {}, [ title ]), text, more || '', E('p', {}, [ _('This page goes on by itself when that is over.') ])
 		]));
 		this.content.classList.add('glacic-stale');
 		this.content.setAttribute('aria-busy', 'true');

@@ -4,12 +4,14 @@
 
 /*
  * The methods of the ubus object `glacic` as functions, and what went wrong as one kind of error: `code` for
- * programs, `message` for people. A reply of the daemon with a member `error` is an error like any other.
+ * programs (with the `status` ubus would give, where it was told), `message` for people. A reply of the daemon with a
+ * member `error` is an error like any other.
  */
 
-function fault(code, message) {
+function fault(code, message, status) {
 	const e = new Error(message);
 	e.code = code;
+	e.status = status;
 	return e;
 }
 
@@ -34,7 +36,7 @@ function declare(method, params) {
 
 	return (...args) => call(...args).then((reply) => {
 		if (L.isObject(reply) && L.isObject(reply.error))
-			throw fault(reply.error.code || 'internal', '' + (reply.error.message || reply.error.code));
+			throw fault(reply.error.code || 'internal', '' + (reply.error.message || reply.error.code), reply.error.status);
 
 		return reply;
 	}, (e) => { throw understand(e) });
@@ -44,7 +46,7 @@ const configuration = rpc.declare({ object: 'uci', method: 'get', params: [ 'con
 
 const decide = {};
 for (let word of [ 'allow', 'deny', 'forget' ])
-	decide[word] = declare('flow_' + word, [ 'ids', 'filter', 'service' ]);
+	decide[word] = declare('flow_' + word, [ 'ids' ]);
 
 /* A request to the daemon is a line of at most 65,536 bytes, so many numbers go in several. */
 const IDS_AT_ONCE = 500;
@@ -63,6 +65,11 @@ return baseclass.extend({
 	deviceSet: declare('device_set', [ 'device', 'name', 'mode' ]),
 	learningSet: declare('learning_set', [ 'on', 'for' ]),
 
+	/* What the file of the configuration has that keeps the daemon from starting. */
+	errors() {
+		return this.check().then(({ problems }) => (problems || []).filter((p) => p.severity == 'error'));
+	},
+
 	/* Whether the configuration wants glacic to run, by the words OpenWrt has for yes; null where it does not say. */
 	switchedOn() {
 		return configuration('glacic').then((values) => {
@@ -77,6 +84,11 @@ return baseclass.extend({
 		return this.deviceFind(mac, 10).then(({ devices }) => ((devices || []).find((d) => d.mac == mac) || { mode: null }).mode);
 	},
 
+	/* Whether a new flow of a device is allowed on first use, by the device's mode and the status. */
+	learns(mode, status) {
+		return mode == 'learn' || (mode != 'enforce' && status.learning);
+	},
+
 	/* Allows, denies or forgets (`word`) flows by their numbers; gives how many are now as asked. */
 	decideIds(word, ids) {
 		let matched = 0;
@@ -88,11 +100,6 @@ return baseclass.extend({
 		}
 
 		return turn.then(() => matched);
-	},
-
-	/* The same for whatever matches a filter. */
-	decideFilter(word, filter) {
-		return decide[word](undefined, filter).then((reply) => reply.matched || 0);
 	},
 
 	/* Every item of a list that comes in pages: `page(offset, limit)` gives one, `member` is where its items are. */

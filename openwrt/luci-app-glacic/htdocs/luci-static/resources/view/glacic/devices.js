@@ -46,6 +46,13 @@ return view.extend({
 		return uci.sections('glacic', 'device').find((s) => ('' + s.mac).toLowerCase() == mac) || null;
 	},
 
+	/* The mode that the configuration gives a device; null where it leaves it to the owner. */
+	fixedMode(mac) {
+		const own = this.section(mac);
+
+		return (own && own.mode && own.mode != 'default') ? own.mode : null;
+	},
+
 	/* Scope of a device, and where that comes from. */
 	scope(mac) {
 		const own = this.section(mac);
@@ -73,7 +80,7 @@ return view.extend({
 		const fixed = this.section(d.mac);
 		const mode = E('select', {
 			'class': 'cbi-input-select glacic-mode', 'aria-label': _('Mode of %s').format(name),
-			'disabled': (page.readonly() || (fixed && fixed.mode)) ? '' : null,
+			'disabled': (page.readonly() || this.fixedMode(d.mac)) ? '' : null,
 			'change': (ev) => this.setMode(d.mac, ev.target)
 		}, fmt.modes().map((m) => E('option', { 'value': m }, [ fmt.mode(m) ])));
 
@@ -101,7 +108,7 @@ return view.extend({
 
 		row.setAttribute('data-text', text);
 		if (document.activeElement !== mode)
-			mode.value = (this.section(d.mac) || {}).mode || d.mode;
+			mode.value = this.fixedMode(d.mac) || d.mode;
 		L.dom.content(row.querySelector('.glacic-device-cell'), [ fmt.device(d.mac, d.name), fmt.deviceFacts(d) ]);
 		L.dom.content(row.querySelector('.glacic-counts'), [ 'allowed', 'pending', 'denied' ].map((state) =>
 			E('a', { 'class': 'glacic-count', 'href': L.url('admin/services/glacic/flows') + '#' + new URLSearchParams({ device: d.mac, state }) }, [
@@ -137,7 +144,7 @@ return view.extend({
 
 	rename(mac) {
 		const d = this.body.querySelector('tr[data-key="' + mac + '"]').device;
-		const input = E('input', { 'type': 'text', 'class': 'cbi-input-text', 'id': 'glacic-name', 'maxlength': 64, 'value': d.name || '', 'autocomplete': 'off' });
+		const input = E('input', { 'type': 'text', 'class': 'cbi-input-text', 'id': 'glacic-name', 'maxlength': 63, 'value': d.name || '', 'autocomplete': 'off' });
 		const asked = page.ask(_('Rename device'), [
 			E('p', {}, [ E('span', { 'class': 'glacic-mac' }, [ mac ]), ' ', fmt.deviceFacts({ vendor: d.vendor, randomised: d.randomised }) ]),
 			E('label', { 'for': 'glacic-name' }, [ _('Name'), ' ', input ]),
@@ -181,7 +188,7 @@ return view.extend({
 						[ 'learn', _('What it does for the first time is always allowed and remembered.') ],
 						[ 'enforce', _('What it does for the first time always waits for you.') ],
 						[ 'trust', _('Everything passes, and nothing is asked.') ],
-						[ 'block', _('Nothing passes.') ]
+						[ 'block', _('Nothing passes the router; the router itself stays reachable unless it is guarded.') ]
 					].reduce((nodes, [ mode, text ]) => nodes.concat([ E('dt', {}, [ fmt.mode(mode) ]), E('dd', {}, [ text ]) ]), []))
 				])
 			])

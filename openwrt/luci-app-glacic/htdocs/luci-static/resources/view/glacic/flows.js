@@ -61,16 +61,16 @@ return view.extend({
 		return filter;
 	},
 
-	fetch(offset, limit) {
+	fetch() {
 		const asked = this.asked;
 
-		return glacic.flowList(this.filter(), asked.sort, asked.descending, offset, limit);
+		return glacic.flowList(this.filter(), asked.sort, asked.descending, asked.offset, PAGE);
 	},
 
 	load() {
 		this.readAddress();
 
-		return Promise.all([ this.fetch(this.asked.offset, PAGE), glacic.status() ]).then(([ reply, status ]) => {
+		return Promise.all([ this.fetch(), glacic.status() ]).then(([ reply, status ]) => {
 			fmt.setClock(status);
 
 			return reply;
@@ -210,12 +210,17 @@ return view.extend({
 			yes ? decide.flows('forget', [ flow ], () => this.live.now()) : null);
 	},
 
-	/* All flows that match, as a file. */
+	/*
+	 * All flows that match, as a file. They are read in the order of their numbers: those stay, while in an order that
+	 * changes from page to page flows would come twice, and others never.
+	 */
 	download(kind) {
+		const filter = this.filter();
+		const read = (offset, limit) => glacic.flowList(filter, 'id', false, offset, limit);
 		const name = 'glacic-flows-' + new Date(fmt.now() * 1000).toISOString().slice(0, 10);
 		const progress = (n, total) => page.say([ _('Reading %s of %s flows…').format(fmt.count(n), fmt.count(total)) ]);
 
-		return glacic.all((offset, limit) => this.fetch(offset, limit), 'flows', progress).then((flows) => {
+		return glacic.all(read, 'flows', progress).then((flows) => {
 			if (kind == 'csv')
 				files.save(name + '.csv', 'text/csv;charset=utf-8', files.csv(flows));
 			else
@@ -305,7 +310,7 @@ return view.extend({
 			])
 		]);
 
-		this.live = page.live(() => this.fetch(this.asked.offset, PAGE), (reply) => this.show(reply), 5);
+		this.live = page.live(() => this.fetch(), (reply) => this.show(reply), 5);
 		this.updateHead();
 		this.live.first(first);
 		/* Another address of this page: followed, without loading it anew. */

@@ -9,7 +9,7 @@
 
 /* What a warning is about, by the daemon's code; the sentence itself is the daemon's. */
 const WARNINGS = {
-	offload: () => _('Offload hides names'),
+	offload: () => _('Flow offload is on'),
 	module_missing: () => _('A kernel module is missing'),
 	queue_overflow: () => _('The queue overflowed'),
 	log_lost: () => _('Log records were lost'),

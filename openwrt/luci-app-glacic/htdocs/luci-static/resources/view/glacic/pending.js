@@ -85,11 +85,13 @@ return view.extend({
 		const n = this.flows.length;
 		const status = this.status || {};
 		const learning = status.learning;
-		const passes = learning && (status.placement != 'fallback' || status.mode == 'queue');
+		const opens = status.placement != 'fallback' || status.mode == 'queue';
 
 		this.empty.hidden = n > 0;
-		L.dom.content(this.about, [ _('What devices tried and nobody has decided yet.'), ' ', passes
-			? _('While glacic learns it passes.') : _('Until then it does not pass.') ]);
+		L.dom.content(this.about, [ _('What devices tried and nobody has decided yet.'), ' ', !opens
+			? _('Until then it does not pass.') : learning
+				? _('Meanwhile it passes, unless its device is in mode enforce.')
+				: _('Until then it does not pass, unless its device is in mode learn.') ]);
 		L.dom.content(this.empty, [
 			E('p', {}, [ E('strong', {}, [ _('Nothing waits for a decision.') ]) ]),
 			E('p', {}, [ learning
@@ -263,18 +265,26 @@ return view.extend({
 		], _('Deny selected'), 'cbi-button-negative important');
 	},
 
-	/* All that waits of one device, also what is not shown yet: asked about before. */
+	/*
+	 * All that waits of one device, also what is not shown yet: asked about before. The answer holds for the flows that
+	 * were counted, not for what the device tries while the question stands.
+	 */
 	decideDevice(word, mac) {
-		const filter = { state: 'pending', device: mac };
-		const flow = this.flows.find((f) => f.mac == mac);
-		const name = fmt.device(mac, flow ? flow.device : null);
+		const ask = (offset, limit) => glacic.flowList({ state: 'pending', device: mac }, 'id', false, offset, limit);
+		const refresh = () => this.refresh();
 
-		return glacic.flowList(filter, 'id', false, 0, 1).then(({ total }) => page.ask(
-			(word == 'allow') ? _('Allow all?') : _('Deny all?'),
-			[ E('p', {}, [ N_(total, '%s flow of this device waits:', '%s flows of this device wait:').format(fmt.count(total)), ' ', name ]) ],
+		return glacic.all(ask, 'flows').then((flows) => flows.length ? this.sureOfAll(word, mac, flows).then((sure) =>
+			sure ? decide.flows(word, flows, refresh) : null) : refresh()).catch((e) => decide.failed(e));
+	},
+
+	sureOfAll(word, mac, flows) {
+		const n = flows.length;
+		const about = N_(n, '%s flow of this device waits:', '%s flows of this device wait:').format(fmt.count(n));
+
+		return page.ask((word == 'allow') ? _('Allow all?') : _('Deny all?'),
+			[ E('p', {}, [ about, ' ', fmt.device(mac, flows[0].device) ]) ],
 			(word == 'allow') ? _('Allow all') : _('Deny all'),
-			(word == 'allow') ? 'cbi-button-positive important' : 'cbi-button-negative important'
-		)).then((yes) => yes ? decide.filter(word, filter, () => this.refresh()) : null).catch((e) => decide.failed(e));
+			(word == 'allow') ? 'cbi-button-positive important' : 'cbi-button-negative important');
 	},
 
 	render(first) {

@@ -14,10 +14,21 @@
  */
 
 function problems(list) {
-	return E('ul', { 'class': 'glacic-problems' }, list.map((p) => E('li', {}, [
-		E('strong', {}, [ (p.severity == 'error') ? _('Refused:') : _('Warning:') ]), ' ',
-		p.option ? options.title(p.option) + ' – ' : '', '' + p.message
-	])));
+	return page.problems(list, (option) => options.title(option));
+}
+
+/*
+ * The sections as they would be saved. LuCI's uci.sections() still has options that were cleared and are not saved yet;
+ * uci.get() knows that they go.
+ */
+function standing() {
+	return uci.sections('glacic').map((section) => {
+		const left = {};
+		for (let key in section)
+			left[key] = key.startsWith('.') ? section[key] : uci.get('glacic', section['.name'], key);
+
+		return left;
+	});
 }
 
 /* Whether these sections leave the owner's own way in to chance. */
@@ -32,15 +43,23 @@ return view.extend({
 		return Promise.all([ glacic.settings(), uci.load('glacic') ]).then(([ schema ]) => {
 			if (!uci.sections('glacic', 'rule_learning').length && !page.readonly())
 				uci.add('glacic', 'rule_learning', 'main');
-			this.before = uci.sections('glacic');
-			this.trapBefore = opensTheTrap(this.before);
 
-			return glacic.check(shape.toText(this.before)).then((answer) => {
-				this.known = (answer.problems || []).map((p) => p.message);
-
-				return schema;
-			});
+			return this.settle().then(() => schema);
 		}).catch((e) => e);
+	},
+
+	/* What the daemon says to what is stored, so that it need not be said again; resolves to the errors. */
+	settle() {
+		const sections = standing();
+
+		this.trapBefore = opensTheTrap(sections);
+
+		return glacic.check(shape.toText(sections)).then((answer) => {
+			const list = answer.problems || [];
+			this.known = list.map((p) => p.message);
+
+			return list.filter((p) => p.severity == 'error');
+		});
 	},
 
 	render(schema) {
@@ -81,9 +100,17 @@ return view.extend({
 		});
 	},
 
+	/* Says what went wrong, where the keyboard goes. */
+	refuse(title, nodes) {
+		L.dom.content(this.refused, E('div', { 'class': 'alert-message error' }, [ E('h4', {}, [ title ]), ...nodes ]));
+		this.refused.focus();
+
+		return false;
+	},
+
 	/* What the daemon says to the sections as they would be saved; resolves to whether to go on. */
 	agree() {
-		const sections = uci.sections('glacic');
+		const sections = standing();
 
 		L.dom.content(this.refused, []);
 
@@ -92,15 +119,8 @@ return view.extend({
 			const errors = list.filter((p) => p.severity == 'error');
 			const news = list.filter((p) => p.severity == 'warning' && !this.known.includes(p.message));
 
-			if (errors.length) {
-				L.dom.content(this.refused, E('div', { 'class': 'alert-message error' }, [
-					E('h4', {}, [ _('The daemon would refuse this, so it was not saved') ]), problems(errors)
-				]));
-				this.refused.focus();
-
-				return false;
-			}
-
+			if (errors.length)
+				return this.refuse(_('The daemon would refuse this, so it was not saved'), [ problems(errors) ]);
 			if (opensTheTrap(sections) && !this.trapBefore)
 				return this.askTrap(news);
 
@@ -116,32 +136,18 @@ return view.extend({
 		], _('I have another way in'), 'cbi-button-negative important');
 	},
 
-	/* Saves what the daemon agrees with; resolves to whether it did. */
+	/* Saves what the daemon agrees with; resolves to whether it did, and agrees with what is stored now. */
 	store() {
 		const no = {};
+		const why = (e) => [ E('p', {}, [ '' + (e.message || e) ]) ];
 
 		return this.map.save(() => this.agree().then((yes) => {
 			if (!yes)
 				throw no;
-		}), true).then(() => {
-			this.known = null;
-			this.trapBefore = opensTheTrap(uci.sections('glacic'));
-
-			return glacic.check(shape.toText(uci.sections('glacic'))).then((answer) => {
-				this.known = (answer.problems || []).map((p) => p.message);
-
-				return true;
-			});
-		}).catch((e) => {
-			if (e !== no) {
-				L.dom.content(this.refused, E('div', { 'class': 'alert-message error' }, [
-					E('h4', {}, [ _('Not saved') ]), E('p', {}, [ '' + (e.message || e) ])
-				]));
-				this.refused.focus();
-			}
-
-			return false;
-		});
+		}), true).then(() => this.settle().then(
+			(errors) => errors.length ? this.refuse(_('Saved, but the daemon would refuse it'), [ problems(errors) ]) : true,
+			(e) => this.refuse(_('Saved, but not checked'), why(e))
+		), (e) => (e === no) ? false : this.refuse(_('Not saved'), why(e)));
 	},
 
 	handleSave(ev) {
