@@ -153,32 +153,31 @@ impl House {
         if set.seconds.is_some_and(|seconds| seconds == 0 || seconds > LONGEST_SPAN) {
             return self.control.fail(client, Error::new(Code::InvalidParams, "a span is 1 second to 10 years"));
         }
-        let mut wanted = self.learning.clone();
-        wanted.set(set.on, set.seconds.map(Duration::from_secs), self.now.mono);
-        let value = Some(wanted.keep(self.now.mono));
-        self.ask_store(client, Errand::Learning(set), |ticket| store::Request::Meta {
-            ticket: Some(ticket),
-            key: KEPT_AS.to_owned(),
-            value,
-            soon: true,
-        });
-    }
-
-    /// Follows the owner's word about learning, which the store has taken down.
-    pub fn learning_kept(&mut self, ticket: u32, saved: Result<(), store::Trouble>) {
-        let Some((client, Errand::Learning(set))) = self.errands.end(ticket) else { return };
-        let was = self.learning.is_on();
+        let changed = self.learning.is_on() != set.on;
         self.learning.set(set.on, set.seconds.map(Duration::from_secs), self.now.mono);
-        if was != set.on {
+        if changed {
+            // It begins at once, whatever becomes of its being kept.
             self.learning_changed();
         }
+        let ticket = self.errands.begin(client, Errand::Learning { changed });
+        let (key, value) = (KEPT_AS.to_owned(), Some(self.learning.keep(self.now.mono)));
+        let request = store::Request::Meta { ticket: Some(ticket), key, value, soon: true };
+        if self.store.handle.try_send(request).is_err() {
+            self.keep_learning(true);
+            self.learning_kept(ticket, Err(store::Trouble("the store is busy, and is asked again".to_owned())));
+        }
+    }
+
+    /// Answers whoever has said something about learning, once it is on the flash and in the kernel: what the owner does next
+    /// meets the new mode.
+    pub fn learning_kept(&mut self, ticket: u32, saved: Result<(), store::Trouble>) {
+        let Some((client, Errand::Learning { changed })) = self.errands.end(ticket) else { return };
         match saved {
             Err(trouble) => {
                 let message = format!("it holds until the next restart, but could not be saved: {trouble}");
                 self.control.fail(client, Error::new(Code::NotSaved, message));
             }
-            Ok(()) if was == set.on => self.tell_status(client),
-            // Answered when the kernel follows: what the owner does next meets the new mode.
+            Ok(()) if !changed || self.kernel.is_loaded() => self.tell_status(client),
             Ok(()) => self.awaiting_ruleset.push(client),
         }
     }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use super::control::Client;
-use crate::control::protocol::LearningSet;
 use crate::flow::query::Query;
 
 /// What an answer waits for.
@@ -15,8 +14,8 @@ pub enum Errand {
     Decision,
     /// The store's answer about a device, which may have a new name; then the kernel's.
     Device { name: Option<String> },
-    /// The store's word that this is kept; then the kernel's.
-    Learning(LearningSet),
+    /// The store's word that what was said about learning is kept; then the kernel's, where the mode has changed.
+    Learning { changed: bool },
     /// The kernel, which has been told; the answer is ready.
     Kernel { answer: String },
     /// Fresh counters from the kernel, before the store is asked for this page.

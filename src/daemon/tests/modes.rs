@@ -9,15 +9,42 @@ fn whoever_turns_learning_off_is_answered_by_the_ruleset_that_enforces() {
     town.house.kernel.want(firewall::Plan::new(&town.house.settings, true, Vec::new()));
     town.fill();
     let client = town.client("{\"method\":\"learning_set\",\"params\":{\"on\":false}}\n");
-    assert!(town.house.engine.policy().learning, "first it is kept");
+    assert!(!town.house.engine.policy().learning, "the next packet meets the new mode");
     let ticket = town.word().unwrap();
     town.house.store_reply(Reply::Kept { ticket, saved: Ok(()) });
-    assert!(!town.house.engine.policy().learning, "the next packet meets the new mode");
     town.fill();
     town.house.firewall_report(loaded());
     assert!(silent(&client), "that was the old one");
     town.house.firewall_report(loaded());
     assert!(answer(&client).contains("\"learning\":false"));
+}
+
+#[test]
+fn a_word_about_learning_is_answered_when_it_is_kept_although_the_ruleset_is_there_before() {
+    let mut town = Town::loaded("kept");
+    let client = town.client("{\"method\":\"learning_set\",\"params\":{\"on\":false}}\n");
+    let ticket = town.word().unwrap();
+    town.fill_and_load();
+    assert!(silent(&client));
+    town.house.store_reply(Reply::Kept { ticket, saved: Ok(()) });
+    assert!(answer(&client).contains("\"learning\":false"));
+    let client = town.client("{\"method\":\"learning_set\",\"params\":{\"on\":false,\"for\":60}}\n");
+    let ticket = town.word().unwrap();
+    assert!(silent(&client), "also what changes nothing but the time it ends");
+    town.house.store_reply(Reply::Kept { ticket, saved: Ok(()) });
+    assert!(answer(&client).contains("\"learning_left\":60"));
+}
+
+#[test]
+fn a_store_that_is_too_busy_for_the_word_does_not_keep_the_house_learning() {
+    let mut town = Town::loaded("crowded");
+    while town.house.store.handle.try_send(store::Request::Flush).is_ok() {}
+    let client = town.client("{\"method\":\"learning_set\",\"params\":{\"on\":false}}\n");
+    assert!(answer(&client).contains("not_saved"));
+    assert!(!town.house.engine.policy().learning);
+    while town.store.try_recv().is_ok() {}
+    town.house.keep_learning(false);
+    assert!(matches!(town.store.try_recv(), Ok(store::Request::Meta { soon: true, .. })), "as soon as it can");
 }
 
 #[test]
