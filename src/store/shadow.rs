@@ -159,7 +159,7 @@ impl Store {
         let ours = file.life.filter(|life| life.identity == self.life.identity);
         match (file.life, ours, self.shadow.place) {
             (None, ..) => self.everything_is_new().map_err(|fault| fault.to_string())?,
-            (Some(_), _, Some(place)) if file.place.is_some_and(|found| !found.is_beside(place)) => {
+            (Some(_), None, Some(place)) if file.place.is_some_and(|found| !found.is_beside(place)) => {
                 return Err(
                     "another file system was mounted there, with a database: restart glacic to use it".to_owned()
                 );
