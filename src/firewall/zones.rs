@@ -124,7 +124,9 @@ fn zone_interfaces(
     let zone = Zone::new(name).map_err(|error| No::Never(error.to_string()))?;
     let firewall =
         firewall.map_err(|why| No::NotNow(format!("the firewall's configuration cannot be read ({why})")))?;
-    let section = firewall.of_kind("zone").find(|section| section.option("name") == Some(name));
+    let named = || firewall.of_kind("zone").filter(|section| section.option("name") == Some(name));
+    let left_out = |section: &&uci::Section| section.option("enabled").is_some_and(|enabled| !uci::is_true(enabled));
+    let section = named().find(|section| !left_out(section)).or_else(|| named().next());
     let defaults = firewall.of_kind("defaults").next();
     for option in ["masq", "masq6"] {
         if section.and_then(|section| section.option(option)).is_some_and(uci::is_true) {
@@ -133,7 +135,7 @@ fn zone_interfaces(
             )));
         }
     }
-    if section.and_then(|section| section.option("enabled")).is_some_and(|enabled| !uci::is_true(enabled)) {
+    if section.as_ref().is_some_and(left_out) {
         return Err(No::Never("the firewall leaves it out (option enabled)".to_owned()));
     }
     let input = section.and_then(|section| section.option("input"));
@@ -234,7 +236,8 @@ mod tests {
         config zone\n\toption name 'guest'\n\
         config zone\n\toption name 'wan'\n\toption masq '1'\n\
         config zone\n\toption name 'vpn'\n\
-        config zone\n\toption name 'off'\n\toption enabled '0'\n";
+        config zone\n\toption name 'off'\n\toption enabled '0'\n\
+        config zone\n\toption name 'twice'\n\toption enabled '0'\nconfig zone\n\toption name 'twice'\n";
 
     impl Router for Usual {
         fn zone_devices(&self, zone: &Zone) -> Result<String, NoDevices> {
@@ -245,6 +248,7 @@ mod tests {
                 "lan" => Ok("br-lan\neth3\n".to_owned()),
                 "guest" => Ok("br-guest\n".to_owned()),
                 "wan" => Ok("eth1\n".to_owned()),
+                "twice" => Ok("br-twice\n".to_owned()),
                 "vpn" => Ok("wg0\nwg*\n".to_owned()),
                 "empty" => Ok(String::new()),
                 other => no(&format!("fw4 knows no zone {other}"), true),
@@ -305,6 +309,7 @@ mod tests {
         let found = look(&["off"], &[]);
         assert!(!found.unsure && found.guarded.is_empty());
         assert_eq!(found.refused[0].why, "the firewall leaves it out (option enabled)");
+        assert_eq!(guarded(&look(&["twice"], &[])), ["br-twice"]);
     }
 
     #[test]
