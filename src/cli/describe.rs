@@ -56,8 +56,8 @@ pub fn mode_means(mode: DeviceMode) -> &'static str {
         DeviceMode::Default => "is treated as the house is",
         DeviceMode::Learn => "learns: its new flows are allowed",
         DeviceMode::Enforce => "is enforced: its new flows wait for a decision",
-        DeviceMode::Trust => "is trusted: it may do everything",
-        DeviceMode::Block => "is blocked: it may do nothing",
+        DeviceMode::Trust => "is trusted: everything of it passes",
+        DeviceMode::Block => "is blocked: nothing of it passes the router",
     }
 }
 

@@ -83,6 +83,6 @@ mod tests {
         };
         assert_eq!(device(Some("eye"), None), "camera is now called eye\n");
         assert_eq!(device(Some(""), None), "camera has no name any more\n");
-        assert_eq!(device(None, Some(DeviceMode::Block)), "camera is blocked: it may do nothing\n");
+        assert_eq!(device(None, Some(DeviceMode::Block)), "camera is blocked: nothing of it passes the router\n");
     }
 }

@@ -216,7 +216,7 @@ mod tests {
 2026-11-22 08:41:08Z flow 12 camera tcp/443 https was forgotten
 2026-11-22 08:41:08Z and 2900 more flows by the same decision
 2026-11-22 08:41:08Z new device b8:27:eb:00:00:01 in zone lan
-2026-11-22 08:41:08Z device b8:27:eb:00:00:01 is trusted: it may do everything
+2026-11-22 08:41:08Z device b8:27:eb:00:00:01 is trusted: everything of it passes
 2026-11-22 08:41:08Z alert port_scan b8:27:eb:00:00:01: 10 ports\\n
 2026-11-22 08:41:08Z learning is off: new flows wait for a decision
 2026-11-22 08:41:08Z the configuration was read again

@@ -76,6 +76,9 @@ impl House {
             Reply::Recovered => {
                 self.store.trouble = None;
                 self.warnings.clear(Subject::Database);
+                if self.store.moved_aside.is_none() {
+                    self.warnings.clear(Subject::DatabaseMoved);
+                }
                 log::info!("the database can be written again; nothing was lost");
             }
         }

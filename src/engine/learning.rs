@@ -259,10 +259,10 @@ impl Engine {
 const STORE_FULL: Duration = Duration::from_secs(60);
 
 const TOO_MANY_DEVICES: &str = "more new hardware addresses than a home has: somebody may be forging them; what they do is not \
-     recorded. When it is over, `glacic forget --state allowed --idle-for 1d` and `glacic forget --pending` take theirs out";
+     recorded. `glacic devices` shows them, and `glacic forget --device ADDRESS` takes out what one of them has";
 
 const TOO_MANY_FLOWS: &str = "half of all flows that max_flows allows were learned within a day: somebody may be inventing them; \
-     what is new passes while glacic learns, and few of it is remembered. Look at `glacic devices`, and forget theirs";
+     of what is new, little is remembered today. `glacic devices` shows who it is, and `glacic forget --device ADDRESS` makes room";
 
 fn device_full(mac: Mac, learns: bool) -> String {
     let passes = if learns { "they pass while it learns" } else { "they do not pass" };

@@ -86,7 +86,7 @@ return view.extend({
 
 		return table.row([
 			table.cell('', 'glacic-device-cell', []),
-			table.cell(_('Mode'), 'glacic-mode-cell', [ mode, fixed ? E('div', { 'class': 'glacic-dim' }, [
+			table.cell(_('Mode'), 'glacic-mode-cell', [ mode, this.fixedMode(d.mac) ? E('div', { 'class': 'glacic-dim' }, [
 				E('a', { 'href': L.url('admin/services/glacic/settings') }, [ _('set in Settings') ])
 			]) : '' ]),
 			table.cell(_('Decides about'), 'glacic-scope', this.scope(d.mac)),
