@@ -324,26 +324,18 @@ fn reading(shown: &sets::Element<'_>) -> u32 {
 
 /// What fits into the sets, and what does not: a transaction with one element too many would fail as a whole. A denial is
 /// the last to go: whoever has few flows must not pass because others have many.
-fn fit(mut wanted: Vec<Element>, plan: &Plan) -> (Vec<Element>, Vec<Failure>) {
+fn fit(wanted: Vec<Element>, plan: &Plan) -> (Vec<Element>, Vec<Failure>) {
     let mut room: HashMap<Set, u32> = Set::ALL.iter().map(|set| (*set, set.size(plan.limits))).collect();
-    let denies = |element: &Element| element.answer == Some(Answer::Deny);
-    for element in wanted.iter().filter(|element| denies(element)) {
+    let (denials, others): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|element| element.answer == Some(Answer::Deny));
+    let (mut fits, rest): (Vec<_>, Vec<_>) = denials.into_iter().chain(others).partition(|element| {
         let left = room.entry(element.place.set).or_default();
-        *left = left.saturating_sub(1);
-    }
-    // Denials have taken their places; they alone may fill a set that lacks room even for them.
-    let mut denials: HashMap<Set, u32> = Set::ALL.iter().map(|set| (*set, set.size(plan.limits))).collect();
-    let mut failed = Vec::new();
-    wanted.retain(|element| {
-        let left = if denies(element) { &mut denials } else { &mut room }.entry(element.place.set).or_default();
         let fits = *left > 0;
         *left = left.saturating_sub(1);
-        if !fits {
-            failed.push(Failure { what: subject(&element.place), why: full() });
-        }
         fits
     });
-    (wanted, failed)
+    fits.sort_unstable();
+    (fits, rest.iter().map(|element| Failure { what: subject(&element.place), why: full() }).collect())
 }
 
 fn key_bytes(place: &Place) -> KeyBytes {
