@@ -28,6 +28,8 @@ pub mod daemon;
 mod effort;
 pub mod engine;
 pub mod firewall;
+#[cfg(all(test, target_os = "linux"))]
+mod flash;
 pub mod flow;
 pub mod intercept;
 #[cfg(target_os = "linux")]

@@ -109,6 +109,7 @@ mod tests {
 
     use super::super::privileges::is_root;
     use super::*;
+    use crate::flash::{on_a_file_system, read_only};
 
     struct Folder(PathBuf);
 
@@ -127,6 +128,10 @@ mod tests {
         }
     }
 
+    fn somebody(id: u32) -> User {
+        User { name: "somebody".to_owned(), uid: id, gid: id }
+    }
+
     fn owner(path: &Path) -> u32 {
         fs::symlink_metadata(path).unwrap().uid()
     }
@@ -136,7 +141,7 @@ mod tests {
         if !is_root() {
             return eprintln!("not tested: handing over needs root");
         }
-        let user = User { name: "somebody".to_owned(), uid: 12_345, gid: 12_345 };
+        let user = somebody(12_345);
         let outside = Folder::new("outside");
         let precious = outside.0.join("precious");
         fs::write(&precious, "").unwrap();
@@ -153,8 +158,7 @@ mod tests {
         }
         assert_eq!(owner(&precious), 0);
 
-        let root = User { name: "root".to_owned(), uid: 0, gid: 0 };
-        assert_eq!(hand_over(&ours, &root), Ok(()), "and back");
+        assert_eq!(hand_over(&ours, &somebody(0)), Ok(()), "and back");
         assert_eq!(owner(&ours.join("flows.db")), 0);
     }
 
@@ -163,30 +167,16 @@ mod tests {
         if !is_root() {
             return eprintln!("not tested: handing over needs root");
         }
-        let user = User { name: "somebody".to_owned(), uid: 12_345, gid: 12_345 };
-        let etc = Folder::new("flash");
-        let ours = etc.0.join("glacic");
-        std::thread::spawn(move || {
-            let mount = |what: &std::ffi::CStr, on: &Path, flags| {
-                let on = CString::new(on.as_os_str().as_bytes()).unwrap();
-                // SAFETY: C strings that outlive the call; a file system in memory takes no data.
-                let done = unsafe { libc::mount(what.as_ptr(), on.as_ptr(), what.as_ptr(), flags, std::ptr::null()) };
-                assert_eq!(done, 0, "{}", io::Error::last_os_error());
-            };
-            // SAFETY: takes no pointers; changes the mounts of this thread alone.
-            assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNS) }, 0, "{}", io::Error::last_os_error());
-            mount(c"none", Path::new("/"), libc::MS_REC | libc::MS_PRIVATE);
-            mount(c"tmpfs", &etc.0, 0);
+        on_a_file_system("1m", |etc| {
+            let ours = etc.join("glacic");
             fs::create_dir(&ours).unwrap();
             fs::write(ours.join("flows.db"), "").unwrap();
-            assert_eq!(hand_over(&ours, &user), Ok(()));
-            mount(c"tmpfs", &etc.0, libc::MS_REMOUNT | libc::MS_RDONLY);
-            assert_eq!(hand_over(&ours, &user), Ok(()));
-            let other = User { uid: 54_321, ..user };
-            assert!(hand_over(&ours, &other).unwrap_err().contains("cannot be handed over"), "it is read-only indeed");
-        })
-        .join()
-        .unwrap();
+            assert_eq!(hand_over(&ours, &somebody(12_345)), Ok(()));
+            read_only(etc, true);
+            assert_eq!(hand_over(&ours, &somebody(12_345)), Ok(()));
+            let refused = hand_over(&ours, &somebody(54_321)).unwrap_err();
+            assert!(refused.contains("cannot be handed over"), "it is read-only indeed: {refused}");
+        });
     }
 
     #[test]
@@ -198,8 +188,7 @@ mod tests {
         let film = shares.0.join("film");
         fs::write(&film, "").unwrap();
         std::os::unix::fs::chown(&film, Some(1_000), Some(1_000)).unwrap();
-        let root = User { name: "root".to_owned(), uid: 0, gid: 0 };
-        assert_eq!(hand_over(&shares.0, &root), Ok(()), "root can work there");
+        assert_eq!(hand_over(&shares.0, &somebody(0)), Ok(()), "root can work there");
         assert_eq!(owner(&film), 1_000);
     }
 
@@ -208,7 +197,7 @@ mod tests {
         if !is_root() {
             return eprintln!("not tested: handing over needs root");
         }
-        let user = User { name: "somebody".to_owned(), uid: 12_345, gid: 12_345 };
+        let user = somebody(12_345);
         let theirs = Folder::new("theirs");
         let refused = hand_over(&theirs.0, &user).unwrap_err();
         assert!(refused.contains("a folder of its own"), "{refused}");

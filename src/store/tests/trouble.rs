@@ -1,44 +1,7 @@
-use std::ffi::CString;
-
 use super::*;
+#[cfg(target_os = "linux")]
+use crate::flash::{mount, on_a_file_system, read_only};
 use crate::store::Trouble;
-
-/// Runs a test on a small file system of its own, in a mount namespace that only its thread sees. Needs root.
-#[cfg(target_os = "linux")]
-fn on_a_file_system(size: &str, test: impl FnOnce(&Path) + Send + 'static) {
-    let size = CString::new(format!("size={size}")).unwrap();
-    let thread = std::thread::spawn(move || {
-        let scratch = Scratch::new();
-        let path = CString::new(scratch.0.to_str().unwrap()).unwrap();
-        // SAFETY: the arguments are constants; the namespace is this thread's alone.
-        if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
-            eprintln!("skipped: a mount namespace needs root");
-            return;
-        }
-        mount(c"none", c"/", c"none", libc::MS_REC | libc::MS_PRIVATE, None);
-        mount(c"none", &path, c"tmpfs", 0, Some(&size));
-        test(&scratch.0);
-        // SAFETY: the path is a string that lives until after the call.
-        unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
-    });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn mount(
-    source: &std::ffi::CStr,
-    target: &std::ffi::CStr,
-    kind: &std::ffi::CStr,
-    flags: libc::c_ulong,
-    data: Option<&CString>,
-) {
-    let data = data.map_or(std::ptr::null(), |data| data.as_ptr());
-    // SAFETY: every pointer is a string that lives until after the call, or null where that is allowed.
-    let result = unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.cast()) };
-    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
-}
 
 fn trouble(replies: &[Reply]) -> Option<&Trouble> {
     replies.iter().find_map(|reply| match reply {
@@ -106,18 +69,17 @@ fn a_full_disk_is_survived_in_memory_and_made_up_for() {
 fn a_read_only_file_system_is_read_and_what_is_learned_is_written_when_it_can_be() {
     on_a_file_system("1m", |directory| {
         let path = directory.join("flows.db");
-        let target = CString::new(directory.to_str().unwrap()).unwrap();
         let mut store = open(&path, at(0)).store;
         decide(&mut store, service("b8:27:eb:00:00:01", Some(22)), Decision::Deny, at(0));
         drop(store);
-        mount(c"none", &target, c"tmpfs", libc::MS_REMOUNT | libc::MS_RDONLY, None);
+        read_only(directory, true);
         let opened = open(&path, at(0));
         assert!(opened.trouble.as_ref().unwrap().0.contains("Read-only file system"), "{:?}", opened.trouble);
         assert_eq!((opened.counts.denied, opened.next_id, opened.moved_aside), (1, FlowId(2), None));
         let mut store = opened.store;
         insert(&mut store, flow(2, 1, 80, State::Allowed), at(1));
         tick(&mut store, at(11));
-        mount(c"none", &target, c"tmpfs", libc::MS_REMOUNT, None);
+        read_only(directory, false);
         assert_eq!(tick(&mut store, at(100)), [Reply::Recovered]);
         let states: Vec<State> = in_file(&path).iter().map(|record| record.state).collect();
         assert_eq!(states, [State::Denied, State::Allowed]);
@@ -130,19 +92,18 @@ fn a_read_only_file_system_is_read_and_what_is_learned_is_written_when_it_can_be
 fn the_owners_word_outlives_a_damaged_file_that_cannot_be_moved() {
     on_a_file_system("1m", |directory| {
         let path = directory.join("flows.db");
-        let target = CString::new(directory.to_str().unwrap()).unwrap();
         let mut store = open(&path, at(0)).store;
         let word =
             Request::Meta { ticket: Some(1), key: "learning".to_owned(), value: Some("off".to_owned()), soon: true };
         ask(&mut store, word, at(1));
         drop(store);
         std::fs::write(&path, "no database").unwrap();
-        mount(c"none", &target, c"tmpfs", libc::MS_REMOUNT | libc::MS_RDONLY, None);
+        read_only(directory, true);
         let opened = open(&path, at(0));
         assert_eq!((opened.unread, opened.moved_aside), (true, None));
         assert_eq!(opened.meta.get("learning").map(String::as_str), Some("off"));
         let mut store = opened.store;
-        mount(c"none", &target, c"tmpfs", libc::MS_REMOUNT, None);
+        read_only(directory, false);
         let aside = directory.join("flows.db.damaged-1");
         assert_eq!(tick(&mut store, at(100)), [Reply::MovedAside(aside), Reply::Recovered]);
         drop(store);
@@ -157,9 +118,8 @@ fn the_owners_word_outlives_a_damaged_file_that_cannot_be_moved() {
 fn a_database_on_a_file_system_that_is_mounted_later_is_left_alone() {
     on_a_file_system("1m", |directory| {
         let (disk, folder) = (directory.join("disk"), directory.join("mnt"));
-        let text = |path: &Path| CString::new(path.to_str().unwrap()).unwrap();
         std::fs::create_dir(&disk).unwrap();
-        mount(c"none", &text(&disk), c"tmpfs", 0, None);
+        mount(Path::new("none"), &disk, 0, "");
         let mut owners = open(&disk.join("flows.db"), at(0)).store;
         decide(&mut owners, service("b8:27:eb:00:00:01", Some(22)), Decision::Deny, at(0));
         drop(owners);
@@ -167,7 +127,7 @@ fn a_database_on_a_file_system_that_is_mounted_later_is_left_alone() {
         let path = folder.join("flows.db");
         let mut store = open(&path, at(0)).store;
         insert(&mut store, flow(1, 1, 80, State::Allowed), at(1));
-        mount(&text(&disk), &text(&folder), c"none", libc::MS_BIND, None);
+        mount(&disk, &folder, libc::MS_BIND, "");
         let replies = tick(&mut store, at(20));
         assert!(trouble(&replies).unwrap().0.contains("restart glacic to use it"), "{replies:?}");
         let _ = store.flush(at(40));
@@ -182,13 +142,12 @@ fn a_database_on_a_file_system_that_is_mounted_later_is_left_alone() {
 fn a_read_only_file_system_without_a_file_is_waited_for() {
     on_a_file_system("1m", |directory| {
         let path = directory.join("flows.db");
-        let target = CString::new(directory.to_str().unwrap()).unwrap();
-        mount(c"none", &target, c"tmpfs", libc::MS_REMOUNT | libc::MS_RDONLY, None);
+        read_only(directory, true);
         let opened = open(&path, at(0));
         assert!(opened.trouble.is_some());
         let mut store = opened.store;
         insert(&mut store, flow(1, 1, 80, State::Allowed), at(1));
-        mount(c"none", &target, c"tmpfs", libc::MS_REMOUNT, None);
+        read_only(directory, false);
         assert_eq!(tick(&mut store, at(100)), [Reply::Recovered]);
         assert_eq!(in_file(&path).len(), 1);
     });
