@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::control::Client;
 use super::errands::Errand;
 use super::house::House;
-use super::learning::KEPT_AS;
 use crate::config::settings::Device;
 use crate::control::protocol::{Code, DeviceSet, Error, LearningSet, Request};
 use crate::firewall;
@@ -155,15 +154,13 @@ impl House {
         }
         let changed = self.learning.is_on() != set.on;
         self.learning.set(set.on, set.seconds.map(Duration::from_secs), self.now.mono);
+        let ticket = self.errands.begin(client, Errand::Learning { changed });
+        let taken = self.keep_learning(store::When::Now { ticket });
         if changed {
             // It begins at once, whatever becomes of its being kept.
             self.learning_changed();
         }
-        let ticket = self.errands.begin(client, Errand::Learning { changed });
-        let (key, value) = (KEPT_AS.to_owned(), Some(self.learning.keep(self.now.mono)));
-        let request = store::Request::Meta { ticket: Some(ticket), key, value, soon: true };
-        if self.store.handle.try_send(request).is_err() {
-            self.keep_learning(true);
+        if !taken {
             self.learning_kept(ticket, Err(store::Trouble("the store is busy, and is asked again".to_owned())));
         }
     }

@@ -26,7 +26,7 @@ use crate::control::protocol::{Confinement, FlowCounts, Stats};
 use crate::engine::Engine;
 use crate::firewall::{self, Guarded, Report};
 use crate::flow::{DeviceMode, Mac, Monotonic, Now};
-use crate::store::{self, Reply, Seen};
+use crate::store::{self, Reply, Seen, When};
 
 /// When a question about interfaces that got no answer is asked again: soon, and then ever later. Each takes fw4 a second.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
@@ -234,21 +234,20 @@ impl House {
             "{}",
             if learning { "learning: new flows are allowed" } else { "enforcing: new flows wait for a decision" }
         );
-        self.keep_learning(true);
         self.apply();
         self.tell(crate::engine::events::What::LearningChanged { learning });
     }
 
-    /// Gives the learning state to the store.
-    pub fn keep_learning(&mut self, soon: bool) {
-        let value = Some(self.learning.keep(self.now.mono));
-        let soon = std::mem::take(&mut self.due.keep_soon) || soon;
-        let request = store::Request::Meta { ticket: None, key: super::learning::KEPT_AS.to_owned(), value, soon };
-        if self.store.handle.try_send(request).is_err() {
-            // Tried again at the next turn of the clock.
+    /// Gives the learning state to the store; says whether it took it. Otherwise that is tried again at a turn of the clock.
+    pub fn keep_learning(&mut self, when: When) -> bool {
+        let (key, value) = (super::learning::KEPT_AS.to_owned(), Some(self.learning.keep(self.now.mono)));
+        let when = if self.due.keep_soon && when == When::Later { When::Soon } else { when };
+        let taken = self.store.handle.try_send(store::Request::Meta { key, value, when }).is_ok();
+        self.due.keep_soon = !taken && when != When::Later;
+        if !taken {
             self.due.keep = self.now.mono.after(Duration::from_secs(1));
-            self.due.keep_soon = soon;
         }
+        taken
     }
 }
 

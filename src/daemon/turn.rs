@@ -16,7 +16,7 @@ use super::warnings::Subject;
 use crate::engine::scan::ALERT_EVERY;
 use crate::firewall::{self, Report};
 use crate::flow::{Monotonic, Now};
-use crate::store;
+use crate::store::{self, When};
 
 /// The longest a turn waits: what repeats is looked at this often.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -229,6 +229,7 @@ impl House {
     pub fn repeat(&mut self) {
         let now = self.now.mono;
         if self.learning.tick(now) {
+            self.keep_learning(When::Soon);
             self.learning_changed();
         }
         if due(&mut self.due.counters, now, COUNT_EVERY) {
@@ -258,7 +259,7 @@ impl House {
             self.kernel.request(firewall::Request::Drops);
         }
         if due(&mut self.due.keep, now, KEEP_EVERY) {
-            self.keep_learning(false);
+            self.keep_learning(When::Later);
             // The next time will do as well.
             let _ = self.store.handle.try_send(store::Request::Status { ticket: 0 });
         }
@@ -317,7 +318,7 @@ impl House {
         self.close_sources();
         self.engine.report();
         self.settle(None);
-        self.keep_learning(true);
+        self.keep_learning(When::Soon);
         self.send_seen();
         if let Err(trouble) = self.store.handle.stop(STOP_STORE) {
             log::error!("{trouble}");

@@ -9,7 +9,7 @@ use super::due::Due;
 use super::life::Life;
 use super::shadow::Shadow;
 use super::spare::Spare;
-use super::{BATCH_WAIT, Device, Limits, Reply, Request, Seen, Status, destinations, devices, flows, value};
+use super::{BATCH_WAIT, Device, Limits, Reply, Request, Seen, Status, When, destinations, devices, flows, value};
 use crate::control::protocol::FlowCounts;
 use crate::engine::limit::Bucket;
 use crate::flow::{FlowId, Key, Monotonic, Now, Record, State};
@@ -94,14 +94,14 @@ impl Store {
             }
             Request::Decisions { ticket } => self.decisions(ticket, reply),
             Request::Status { ticket } => reply(Reply::Status { ticket, status: self.status() }),
-            Request::Meta { ticket, key, value, soon } => {
+            Request::Meta { key, value, when } => {
                 match value {
                     Some(value) => self.meta.insert(key.clone(), value),
                     None => self.meta.remove(&key),
                 };
                 self.due.meta.insert(key);
-                self.due.meta_presses |= soon || ticket.is_some();
-                if let Some(ticket) = ticket {
+                self.due.meta_presses |= when != When::Later;
+                if let When::Now { ticket } = when {
                     reply(Reply::Kept { ticket, saved: self.commit(false, now) });
                 }
             }

@@ -35,15 +35,25 @@ pub enum Request {
     Decisions { ticket: u32 },
     /// How the store is, by [`Reply::Status`].
     Status { ticket: u32 },
-    /// A little state to keep: `None` forgets it. With a ticket it is a word of the owner, on the flash when [`Reply::Kept`]
-    /// comes. Written `soon` as a learned flow is, or else at the flush interval.
-    Meta { ticket: Option<u32>, key: String, value: Option<String>, soon: bool },
+    /// A little state to keep: `None` forgets it.
+    Meta { key: String, value: Option<String>, when: When },
     /// The wall clock was set forward by so many seconds: times taken before are mended.
     ClockSet { jump_seconds: i64 },
     /// The limits changed with the configuration.
     Limits(super::Limits),
     /// Write everything now, counters included.
     Flush,
+}
+
+/// When a little state is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// At the flush interval.
+    Later,
+    /// As a learned flow is.
+    Soon,
+    /// At once: a word of the owner, on the flash when [`Reply::Kept`] comes.
+    Now { ticket: u32 },
 }
 
 /// New connections of a known flow.

@@ -35,7 +35,7 @@ use crate::control::protocol::FlowCounts;
 use crate::flow::{DeviceMode, FlowId, Mac, Rate};
 
 pub use book::Store;
-pub use message::{Decided, DeviceSet, Reply, Request, Seen, Status};
+pub use message::{Decided, DeviceSet, Reply, Request, Seen, Status, When};
 pub use open::{open, read_copy};
 pub use thread::{Full, Handle, INBOX, spawn};
 

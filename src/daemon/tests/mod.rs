@@ -30,7 +30,7 @@ use crate::engine::events::What;
 use crate::engine::{Engine, Policy, Sighting};
 use crate::firewall::{self, Guarded, Interface, LoadError, Module, Report, SetSizes, Worker};
 use crate::flow::{Change, DeviceMode, FlowId, Key, Mac, Monotonic, Now, Origin, Port, Protocol, Record, State, Wall};
-use crate::store::{self, Reply, Seen};
+use crate::store::{self, Reply, Seen, When};
 use crate::wire::{Facts, Stage};
 
 mod flows;
@@ -185,7 +185,7 @@ impl Town {
     /// The ticket of a word of the owner that reached the store.
     fn word(&mut self) -> Option<u32> {
         self.store.try_iter().find_map(|request| match request {
-            store::Request::Meta { ticket, .. } => ticket,
+            store::Request::Meta { when: When::Now { ticket }, .. } => Some(ticket),
             _ => None,
         })
     }

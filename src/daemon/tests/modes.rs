@@ -43,8 +43,8 @@ fn a_store_that_is_too_busy_for_the_word_does_not_keep_the_house_learning() {
     assert!(answer(&client).contains("not_saved"));
     assert!(!town.house.engine.policy().learning);
     while town.store.try_recv().is_ok() {}
-    town.house.keep_learning(false);
-    assert!(matches!(town.store.try_recv(), Ok(store::Request::Meta { soon: true, .. })), "as soon as it can");
+    town.house.keep_learning(When::Later);
+    assert!(matches!(town.store.try_recv(), Ok(store::Request::Meta { when: When::Soon, .. })), "as soon as it can");
 }
 
 #[test]
@@ -61,13 +61,13 @@ fn whoever_turns_learning_off_is_told_when_it_could_not_be_kept() {
 fn a_word_about_learning_that_the_store_is_too_busy_for_goes_to_it_as_soon_as_it_can() {
     let mut town = Town::new("busy", 1);
     town.house.store.handle.try_send(store::Request::Flush).unwrap();
-    town.house.keep_learning(true);
-    town.house.keep_learning(false);
+    town.house.keep_learning(When::Soon);
+    town.house.keep_learning(When::Later);
     assert!(matches!(town.store.try_recv(), Ok(store::Request::Flush)));
-    town.house.keep_learning(false);
-    assert!(matches!(town.store.try_recv(), Ok(store::Request::Meta { ticket: None, soon: true, .. })));
-    town.house.keep_learning(false);
-    assert!(matches!(town.store.try_recv(), Ok(store::Request::Meta { soon: false, .. })));
+    town.house.keep_learning(When::Later);
+    assert!(matches!(town.store.try_recv(), Ok(store::Request::Meta { when: When::Soon, .. })));
+    town.house.keep_learning(When::Later);
+    assert!(matches!(town.store.try_recv(), Ok(store::Request::Meta { when: When::Later, .. })));
 }
 
 #[test]

@@ -59,15 +59,9 @@ fn what_is_no_database_is_moved_aside() {
 #[test]
 fn the_owners_word_outlives_a_database_that_is_moved_aside() {
     let scratch = Scratch::new();
-    let word = |value: &str| Request::Meta {
-        ticket: None,
-        key: "learning".to_owned(),
-        value: Some(value.to_owned()),
-        soon: true,
-    };
     let mut store = open(&scratch.database(), at(0)).store;
-    ask(&mut store, word("1 - 1 -"), at(1));
-    ask(&mut store, word("1 - 0 -"), at(2));
+    ask(&mut store, word("1 - 1 -", When::Soon), at(1));
+    ask(&mut store, word("1 - 0 -", When::Soon), at(2));
     tick(&mut store, at(20));
     drop(store);
     std::fs::write(scratch.database(), "no database").unwrap();
@@ -87,10 +81,11 @@ fn the_owners_word_outlives_a_database_that_is_moved_aside() {
 #[test]
 fn the_owners_word_outlives_more_than_one_cut() {
     let scratch = Scratch::new();
-    let word =
-        Request::Meta { ticket: Some(7), key: "learning".to_owned(), value: Some("1 - 0 -".to_owned()), soon: true };
     let mut store = open(&scratch.database(), at(0)).store;
-    assert_eq!(ask(&mut store, word, at(1)), [Reply::Kept { ticket: 7, saved: Ok(()) }]);
+    assert_eq!(
+        ask(&mut store, word("1 - 0 -", When::Now { ticket: 7 }), at(1)),
+        [Reply::Kept { ticket: 7, saved: Ok(()) }]
+    );
     drop(store);
     let kept = |text: Option<&str>| {
         if let Some(text) = text {
@@ -113,13 +108,11 @@ fn the_copy_of_the_word_is_written_when_it_says_something_else_and_read_with_car
     let mut store = open(&scratch.database(), at(0)).store;
     store.flush(at(1)).unwrap();
     assert!(!copy.exists(), "nothing was said");
-    let word =
-        |soon| Request::Meta { ticket: None, key: "learning".to_owned(), value: Some("0 - 1 -".to_owned()), soon };
-    ask(&mut store, word(true), at(2));
+    ask(&mut store, word("0 - 1 -", When::Soon), at(2));
     tick(&mut store, at(20));
     assert_eq!(std::fs::read_to_string(&copy).unwrap(), "learning 0 - 1 -\n");
     std::fs::remove_file(&copy).unwrap();
-    ask(&mut store, word(true), at(21));
+    ask(&mut store, word("0 - 1 -", When::Soon), at(21));
     tick(&mut store, at(40));
     assert!(!copy.exists(), "it has been said");
     drop(store);

@@ -24,11 +24,7 @@ fn what_was_learned_is_there_after_a_restart() {
     let pending = flow(2, 2, 80, State::Pending);
     insert(&mut store, learned, at(0));
     insert(&mut store, pending, at(0));
-    ask(
-        &mut store,
-        Request::Meta { ticket: None, key: "learning".into(), value: Some("off".into()), soon: false },
-        at(0),
-    );
+    ask(&mut store, word("off", When::Later), at(0));
     store.flush(at(1)).unwrap();
     drop(store);
     let opened = open(&scratch.database(), at(0));

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::{Limits, Opened, Reply, Request, Store};
+use super::{Limits, Opened, Reply, Request, Store, When};
 use crate::flow::query::{Decision, Selection, Service};
 use crate::flow::{FlowId, Key, Mac, Monotonic, Now, Origin, Port, Protocol, Record, State, Wall};
 
@@ -73,6 +73,11 @@ fn flow(id: u32, device: u8, port: u16, state: State) -> Record {
         last_seen: at(0).wall,
         connections: 1,
     }
+}
+
+/// What the owner says about learning.
+fn word(value: &str, when: When) -> Request {
+    Request::Meta { key: "learning".to_owned(), value: Some(value.to_owned()), when }
 }
 
 fn open(path: &Path, now: Now) -> Opened {

@@ -37,9 +37,7 @@ fn a_full_disk_is_survived_in_memory_and_made_up_for() {
         let request = Request::Decide { ticket: 1, selection, decision: Decision::Deny, fresh: FlowId(601) };
         let replies = ask(&mut store, request, at(31));
         assert!(matches!(replies.as_slice(), [Reply::Decided { result: Ok(decided), .. }] if decided.saved.is_err()));
-        let word =
-            Request::Meta { ticket: Some(3), key: "learning".to_owned(), value: Some("0".to_owned()), soon: true };
-        let replies = ask(&mut store, word, at(31));
+        let replies = ask(&mut store, word("0", When::Now { ticket: 3 }), at(31));
         assert!(matches!(replies.as_slice(), [Reply::Kept { ticket: 3, saved: Err(_) }]), "{replies:?}");
         // A commit that failed may have happened all the same: what was in it and is no more is to be erased.
         let selection = Selection::Ids(vec![FlowId(599)]);
@@ -93,9 +91,7 @@ fn the_owners_word_outlives_a_damaged_file_that_cannot_be_moved() {
     on_a_file_system("1m", |directory| {
         let path = directory.join("flows.db");
         let mut store = open(&path, at(0)).store;
-        let word =
-            Request::Meta { ticket: Some(1), key: "learning".to_owned(), value: Some("off".to_owned()), soon: true };
-        ask(&mut store, word, at(1));
+        ask(&mut store, word("off", When::Now { ticket: 1 }), at(1));
         drop(store);
         std::fs::write(&path, "no database").unwrap();
         read_only(directory, true);
