@@ -122,10 +122,9 @@ impl House {
                 }
             }
             News::Refused(message) => {
-                self.warnings.set(
-                    Subject::ConfigRefused,
-                    vec![format!("the configuration is not applied, the old one stays: {message}")],
-                );
+                // A sentence for each problem: one with line ends would be shown with them escaped.
+                let sentence = |line| format!("the configuration is not applied, the old one stays: {line}");
+                self.warnings.set(Subject::ConfigRefused, message.lines().map(sentence).collect());
                 self.tell(What::ConfigRefused { message });
             }
             News::Beside(Beside { offload, conntrack }) => {
